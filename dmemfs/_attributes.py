@@ -1,0 +1,318 @@
+"""What is known of a node besides its content: `stat` and the calls that change what it says."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import stat
+from time import time_ns
+from typing import NamedTuple
+
+from . import _grammar
+from ._block_pool import BLOCK_SIZE
+from ._content import BlockList
+from ._errors import os_error
+from ._grammar import StrPath
+from ._namespace import Namespace
+from ._nodes import Directory, File, Node, Symlink
+from ._quota import UNLIMITED
+
+_NANO = 1_000_000_000
+_STAT_BLOCK = 512
+_stat_result = os.stat_result
+_HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
+
+
+class Usage(NamedTuple):
+    """What is in use below a directory, itself not included.
+
+    Attributes:
+        bytes: content as the quota counts it: without holes, a file of several names once.
+        files: files and symbolic links.
+        directories: directories.
+    """
+
+    bytes: int
+    files: int
+    directories: int
+
+
+class Attributes(Namespace):
+    """Tells and changes the attributes of nodes."""
+
+    def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Return the attributes of what `path` leads to.
+
+        Args:
+            path: what to look at.
+            follow_symlinks: whether a symbolic link stands for what it leads to.
+
+        Returns:
+            An `os.stat_result`. `st_blocks` counts 512 bytes each, without holes; `st_blksize` is
+            the size of a block, the smallest hole; `st_size` of a directory is 0.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            NotADirectoryError: a component above is not a directory.
+
+        Complexity: O(1) where the directory was used before, else O(components).
+        """
+        try:
+            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
+            node = self._directories[head].children[name]  # type: ignore[index]
+            if type(node) is Symlink:
+                node = self._find(path, follow=follow_symlinks)
+        except (KeyError, AttributeError, TypeError):
+            node = self._find(path, follow=follow_symlinks)
+        return self._stat_node(node)
+
+    def lstat(self, path: StrPath) -> os.stat_result:
+        """Return the attributes of `path`, of a symbolic link itself; see `stat`."""
+        return self._stat_node(self._find(path, follow=False))
+
+    def _stat_node(self, node: Node) -> os.stat_result:
+        kind = type(node)
+        size = stored = 0
+        if kind is File:
+            size = stored = node.size  # type: ignore[attr-defined]
+            content = node.content  # type: ignore[attr-defined]
+            if type(content) is BlockList:
+                stored = content.counted
+        elif kind is Symlink:
+            size = len(_grammar.encode(node.target))  # type: ignore[attr-defined]
+        user, group = node.owner
+        atime, mtime, ctime = node.atime, node.mtime, node.ctime
+        mtime_s = mtime // _NANO
+        mtime_float = mtime / 1e9
+        if ctime == mtime:
+            ctime_s, ctime_float = mtime_s, mtime_float
+        else:
+            ctime_s, ctime_float = ctime // _NANO, ctime / 1e9
+        if atime == mtime:
+            atime_s, atime_float = mtime_s, mtime_float
+        else:
+            atime_s, atime_float = atime // _NANO, atime / 1e9
+        if _HAS_BLOCKS:
+            return _stat_result(
+                (
+                    node.mode, id(node), self._device, node.nlink, user, group, size,
+                    atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
+                    atime, mtime, ctime, BLOCK_SIZE, -(-stored // _STAT_BLOCK), 0,
+                )
+            )  # fmt: skip
+        return _stat_result(
+            (
+                node.mode, id(node), self._device, node.nlink, user, group, size,
+                atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
+                atime, mtime, ctime,
+            )
+        )  # fmt: skip
+
+    def get_size(self, path: StrPath) -> int:
+        """Return the length of a file in bytes.
+
+        Raises:
+            IsADirectoryError: it is a directory.
+        """
+        return self._find_file(path).size
+
+    def chmod(self, path: StrPath, mode: int, *, follow_symlinks: bool = True) -> None:
+        """Set the permission bits, which are kept and reported but not enforced.
+
+        Args:
+            path: what to change.
+            mode: the bits, as of `os.chmod`.
+            follow_symlinks: must be true where `path` is a symbolic link, as on Linux.
+
+        Raises:
+            NotImplementedError: the mode of a symbolic link itself was to be changed.
+        """
+        with self._lock:
+            node = self._find(path, follow=follow_symlinks)
+            if type(node) is Symlink:
+                raise NotImplementedError(
+                    "chmod: follow_symlinks unavailable: a symbolic link has no mode of its own"
+                )
+            new = stat.S_IFMT(node.mode) | (mode & 0o7777)
+            now = time_ns()
+            node.mode = new
+            node.ctime = now
+
+    def chown(self, path: StrPath, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+        """Set the owner, which is kept and reported but gives nobody any rights.
+
+        Args:
+            path: what to change.
+            uid: the user id; -1 leaves it.
+            gid: the group id; -1 leaves it.
+            follow_symlinks: whether a symbolic link stands for what it leads to.
+        """
+        for argument in (uid, gid):
+            if not isinstance(argument, int):
+                raise TypeError(f"uid and gid should be integers, not {type(argument).__name__}")
+            if not -1 <= argument < 1 << 32:
+                raise OverflowError("uid and gid must be -1 or fit into 32 bits")
+        with self._lock:
+            node = self._find(path, follow=follow_symlinks)
+            old_uid, old_gid = node.owner
+            owner = (old_uid if uid == -1 else uid, old_gid if gid == -1 else gid)
+            now = time_ns()
+            node.owner = owner
+            node.ctime = now
+
+    def utime(
+        self,
+        path: StrPath,
+        times: tuple[float, float] | None = None,
+        *,
+        ns: tuple[int, int] | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """Set the times of access and of modification.
+
+        Args:
+            path: what to change.
+            times: (access, modification) in seconds since the epoch; None sets the present.
+            ns: the same in nanoseconds.
+            follow_symlinks: whether a symbolic link stands for what it leads to.
+
+        Raises:
+            ValueError: both `times` and `ns` are given.
+            TypeError: they are no tuples of two numbers.
+        """
+        if times is not None and ns is not None:
+            raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
+        if times is not None:
+            atime, mtime = (_to_nanoseconds(value) for value in _pair(times, "times"))
+        elif ns is not None:
+            atime, mtime = _pair(ns, "ns")
+            if not (isinstance(atime, int) and isinstance(mtime, int)):
+                raise TypeError("utime: 'ns' must be a tuple of two ints")
+        else:
+            atime = mtime = time_ns()
+        with self._lock:
+            node = self._find(path, follow=follow_symlinks)
+            now = time_ns()
+            node.atime = atime
+            node.mtime = mtime
+            node.ctime = now
+
+    def access(self, path: StrPath, mode: int) -> bool:
+        """Tell whether `path` may be used in the way of `mode` by root, as whom everybody acts.
+
+        Args:
+            path: what to look at.
+            mode: `os.F_OK`, or `os.R_OK`, `os.W_OK` and `os.X_OK` added up. A file is executable
+                if anybody's bit says so.
+        """
+        if mode & ~(os.R_OK | os.W_OK | os.X_OK):
+            return False
+        try:
+            node = self._find(path)
+        except OSError:
+            return False
+        return not mode & os.X_OK or isinstance(node, Directory) or bool(node.mode & 0o111)
+
+    def truncate(self, path: StrPath, length: int) -> None:
+        """Cut a file to `length` bytes, or extend it by a hole.
+
+        Raises:
+            OSError: EINVAL, `length` is negative; EFBIG.
+            IsADirectoryError: it is a directory.
+            QuotaExceededError: the last block, which would be in use whole, does not fit.
+        """
+        size = length.__index__()
+        if size < 0:
+            self._find(path)
+            raise os_error(errno.EINVAL, path)
+        self._truncate(self._find_file(path), size, path)
+
+    def usage(self, path: StrPath = "/") -> Usage:
+        """Return what is in use below `path`.
+
+        Args:
+            path: a directory, or a file, which then is all that is counted.
+
+        Returns:
+            Bytes, files and directories. For the root, the bytes include those of files that were
+            removed and are still open: what the quota counts.
+
+        Complexity: O(nodes below).
+        """
+        with self._lock:
+            top = self._find(path)
+            size = files = directories = 0
+            seen: set[int] = set()
+            pending = [top]
+            while pending:
+                node = pending.pop()
+                if isinstance(node, Directory):
+                    directories += 1
+                    pending.extend(node.children.values())
+                    continue
+                if node.nlink > 1:
+                    if id(node) in seen:
+                        continue
+                    seen.add(id(node))
+                files += 1
+                if isinstance(node, File):
+                    size += node.stored_bytes()
+            if top is self._root:
+                size = self._account.used
+            return Usage(size, files, directories - isinstance(top, Directory))
+
+    def statvfs(self, path: StrPath = "/") -> os.statvfs_result:
+        """Return the sizes of the file system.
+
+        Returns:
+            An `os.statvfs_result` that counts single bytes (`f_frsize` is 1). Without a quota,
+            `f_blocks` and the like are 2**63; without a node limit, so are `f_files` and the like.
+
+        Raises:
+            FileNotFoundError: there is nothing at `path`.
+        """
+        self._find(path)
+        account = self._account
+        with self._lock:
+            free = account.max_bytes - account.used
+            free_nodes = account.max_nodes - account.nodes
+        return os.statvfs_result(
+            (
+                BLOCK_SIZE, 1, account.max_bytes, free, free,
+                account.max_nodes, free_nodes, free_nodes, 0, _grammar.NAME_MAX,
+            )
+        )  # fmt: skip
+
+    def stats(self) -> dict[str, int | None]:
+        """Return the counts of the whole file system.
+
+        Returns:
+            used_bytes, quota_bytes, free_bytes (the last two None without a quota), file_count and
+            dir_count, the root included.
+        """
+        used, files, directories = self.usage("/")
+        quota = self._account.max_bytes
+        limited = quota != UNLIMITED
+        return {
+            "used_bytes": used,
+            "quota_bytes": quota if limited else None,
+            "free_bytes": quota - used if limited else None,
+            "file_count": files,
+            "dir_count": directories + 1,
+        }
+
+
+def _pair(values: object, name: str) -> tuple[int, int]:
+    if not isinstance(values, tuple) or len(values) != 2:
+        raise TypeError(f"utime: {name!r} must be a tuple of two numbers")
+    return values
+
+
+def _to_nanoseconds(seconds: float) -> int:
+    if isinstance(seconds, int):
+        return seconds * _NANO
+    if not isinstance(seconds, float):
+        raise TypeError(f"utime: {type(seconds).__name__} is not a number of seconds")
+    whole = math.floor(seconds)
+    return whole * _NANO + math.floor((seconds - whole) * 1e9)

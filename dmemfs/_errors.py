@@ -1,0 +1,65 @@
+"""The errors of dmemfs: builtin OSError subclasses with errno and filename as the OS sets them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+
+class QuotaExceededError(OSError):
+    """Refuse growth beyond a limit of the file system (errno ENOSPC).
+
+    Attributes:
+        requested: what the operation asked for, in bytes or in nodes.
+        available: what was left when it asked, in the same unit.
+        limit: the limit that refused it, in the same unit.
+    """
+
+    def __init__(
+        self, requested: int, available: int, limit: int, *, unit: str = "bytes", path: Any = None
+    ) -> None:
+        knob = "max_quota" if unit == "bytes" else "max_nodes"
+        text = (
+            f"{os.strerror(errno.ENOSPC)}: {requested:,} {unit} requested, {available:,} of "
+            f"{limit:,} available; remove files or raise {knob}"
+        )
+        super().__init__(errno.ENOSPC, text, path)
+        self.requested = requested
+        self.available = available
+        self.limit = limit
+        self.unit = unit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (
+            _rebuild_quota_error,
+            (self.requested, self.available, self.limit, self.unit, self.filename),
+        )
+
+
+def _rebuild_quota_error(
+    requested: int, available: int, limit: int, unit: str, path: Any
+) -> QuotaExceededError:
+    return QuotaExceededError(requested, available, limit, unit=unit, path=path)
+
+
+def os_error(code: int, path: Any = None, path2: Any = None) -> OSError:
+    """Build the OSError subclass that the OS raises for `code`, naming one or two paths."""
+    if path2 is None:
+        return OSError(code, os.strerror(code), path)
+    return OSError(code, os.strerror(code), path, None, path2)
+
+
+def report_unraisable(error: BaseException, message: str, source: object = None) -> None:
+    """Hand an error that no caller can receive to `sys.unraisablehook`, as finalisers do."""
+    sys.unraisablehook(
+        SimpleNamespace(  # type: ignore[arg-type]
+            exc_type=type(error),
+            exc_value=error,
+            exc_traceback=error.__traceback__,
+            err_msg=message,
+            object=source,
+        )
+    )

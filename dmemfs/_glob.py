@@ -1,0 +1,72 @@
+"""Patterns of paths, expanded as `glob.glob` does with `recursive=True`."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ._grammar import join
+
+if TYPE_CHECKING:
+    from ._traversal import Traversal
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+def expand_pattern(fs: Traversal, pattern: str) -> Iterator[str]:
+    """Yield the paths that match `pattern`, in no particular order, some perhaps twice."""
+    head, slash, tail = pattern.rpartition("/")
+    base = "/" if slash and not head.strip("/") else head
+    if not _MAGIC.search(pattern):
+        if fs.exists(pattern) or fs.is_symlink(pattern):
+            yield pattern
+        return
+    if base and base != "/" and _MAGIC.search(base):
+        directories = (path for path in expand_pattern(fs, base) if fs.is_dir(path))
+    elif fs.is_dir(base or "/"):
+        directories = iter([base])
+    else:
+        return
+    for directory in directories:
+        for name in _matching_names(fs, directory, tail):
+            path = join(directory, name)
+            if path:
+                yield path
+
+
+def _matching_names(fs: Traversal, directory: str, pattern: str) -> Iterator[str]:
+    if pattern == "**":
+        yield ""
+        yield from _all_below(fs, directory)
+    elif _MAGIC.search(pattern):
+        matches = re.compile(fnmatch.translate(pattern)).match
+        hidden = pattern.startswith(".")
+        for name in _names(fs, directory):
+            if matches(name) and (hidden or not name.startswith(".")):
+                yield name
+    elif not pattern:
+        yield ""
+    elif fs.exists(join(directory or "/", pattern)) or fs.is_symlink(
+        join(directory or "/", pattern)
+    ):
+        yield pattern
+
+
+def _all_below(fs: Traversal, directory: str) -> Iterator[str]:
+    """Yield the paths below `directory`, relative to it, hidden ones and those below left out."""
+    for name in _names(fs, directory):
+        if not name.startswith("."):
+            yield name
+            path = join(directory, name)
+            if fs.is_dir(path):
+                for below in _all_below(fs, path):
+                    yield join(name, below)
+
+
+def _names(fs: Traversal, directory: str) -> list[str]:
+    try:
+        return fs.listdir(directory or "/")
+    except OSError:
+        return []

@@ -1,0 +1,76 @@
+"""The path grammar.
+
+A path is text, components separated by slashes. `bytes` and `os.PathLike` are taken as `os` takes
+them; bytes that are not UTF-8 are carried by surrogate escapes.
+
+- A leading slash is optional: there is no current directory, every path starts at the root.
+- Repeated slashes count as one; `.` is the directory itself; `..` is the one above, resolved after
+  symbolic links as the kernel does; above the root is the root.
+- A trailing slash asks for a directory.
+- The empty path names nothing (ENOENT). A NUL character is a ValueError.
+- A component has at most `NAME_MAX` bytes and a path at most `PATH_MAX` (ENAMETOOLONG); one
+  resolution follows at most `MAX_LINKS` symbolic links (ELOOP).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TypeAlias
+
+StrPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+NAME_MAX = 255
+PATH_MAX = 4095
+MAX_LINKS = 40
+
+_LONGEST_UTF8_CHARACTER = 4
+_SURELY_SHORT = NAME_MAX // _LONGEST_UTF8_CHARACTER
+_SPECIAL = frozenset(("", ".", ".."))
+
+
+def as_text(path: StrPath) -> str:
+    """Return `path` as text.
+
+    Raises:
+        TypeError: it is neither str nor bytes nor os.PathLike.
+        ValueError: it contains a NUL character.
+    """
+    text = os.fspath(path)
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    if "\0" in text:
+        raise ValueError("embedded null byte")
+    return text
+
+
+def as_given(text: str, path: StrPath) -> str | bytes:
+    """Return `text` as bytes if `path` is given in bytes, as `os` answers."""
+    return encode(text) if isinstance(os.fspath(path), bytes) else text
+
+
+def encode(text: str) -> bytes:
+    """Return the bytes of a path or name."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell quickly whether `name` may be a new entry's: short, no NUL, not `.` or `..`.
+
+    False means that `name` needs the long way, not that it is wrong.
+    """
+    return len(name) <= _SURELY_SHORT and name not in _SPECIAL and "\0" not in name
+
+
+def is_special(name: str) -> bool:
+    """Tell whether `name` is not an entry's name but `.`, `..` or empty (the root)."""
+    return name in _SPECIAL
+
+
+def too_long(text: str, limit: int) -> bool:
+    """Tell whether `text` has more than `limit` bytes."""
+    return len(text) * _LONGEST_UTF8_CHARACTER > limit and len(encode(text)) > limit
+
+
+def join(directory: str, name: str) -> str:
+    """Return the path of `name` in `directory`, as os.path.join does for a relative name."""
+    return directory + name if directory.endswith("/") or not directory else f"{directory}/{name}"

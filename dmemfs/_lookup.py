@@ -1,0 +1,214 @@
+"""From paths to nodes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from time import time_ns
+from typing import TypeAlias
+
+from . import _grammar
+from ._errors import os_error
+from ._grammar import StrPath
+from ._nodes import Directory, File, Node, Owner, Symlink
+from ._storage import Storage
+
+_MOST_CACHED_DIRECTORIES = 1 << 16
+
+
+Place: TypeAlias = tuple[Directory, str, Node | None, bool]
+"""Where a path leads.
+
+The directory that holds the last component, or would; the last component, which is `.`, `..` or
+empty where the path ends in such a one; the node that is there, or None; and whether the path ends
+in a slash and so asks for a directory.
+"""
+
+
+class Lookup(Storage):
+    """Resolves paths, and tells what is there.
+
+    The directory that a path's head leads to is remembered by the text of the head, which makes a
+    deep path as cheap as a shallow one. A head is remembered only if it has no `..` and leads
+    through no symbolic link. All of them are forgotten when a directory moves through which one
+    leads; one whose directory was removed finds no entries and is resolved anew.
+    """
+
+    def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
+        super().__init__(max_bytes, max_nodes)
+        self._account.require(0, 1)
+        self._account.nodes += 1
+        self._root = root = Directory()
+        root.mode = stat.S_IFDIR | 0o755
+        root.owner = self._owner = _process_owner()
+        root.nlink = 2
+        root.mtime = root.ctime = root.atime = time_ns()
+        root.account = self._account
+        root.children = {}
+        root.parent = root
+        root.removed = False
+        root.remembered = True
+        self._directories: dict[str, Directory] = {"": root}
+        self._device = id(self)
+
+    # Questions
+
+    def exists(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to something; a broken symbolic link leads to nothing.
+
+        Complexity: as that of `stat`.
+        """
+        try:
+            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
+            directory = self._directories[head]  # type: ignore[index]
+            node = directory.children.get(name)  # type: ignore[arg-type]
+            if node is None:
+                if not directory.removed and not _grammar.is_special(name):  # type: ignore[arg-type]
+                    return False
+            elif type(node) is not Symlink:
+                return True
+        except (KeyError, AttributeError, TypeError):
+            pass
+        return self._peek(path) is not None
+
+    def is_file(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to a regular file."""
+        return isinstance(self._peek(path), File)
+
+    def is_dir(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to a directory."""
+        return isinstance(self._peek(path), Directory)
+
+    def is_symlink(self, path: StrPath) -> bool:
+        """Tell whether `path` itself is a symbolic link."""
+        return isinstance(self._peek(path, follow=False), Symlink)
+
+    def _peek(self, path: StrPath, *, follow: bool = True) -> Node | None:
+        try:
+            return self._find(path, follow=follow)
+        except (OSError, ValueError):
+            return None
+
+    # Resolution
+
+    def _find(self, path: StrPath, *, follow: bool = True) -> Node:
+        """Return the node that `path` leads to.
+
+        Complexity: O(1) where its directory is remembered, else O(components).
+
+        Raises:
+            OSError: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG as the kernel would.
+        """
+        try:
+            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
+            node: Node | None = self._directories[head].children[name]
+            if not follow or type(node) is not Symlink:
+                return node  # type: ignore[return-value]
+        except (KeyError, AttributeError, TypeError):
+            pass
+        _, _, found, _ = self._resolve(path, follow=follow)
+        if found is None:
+            raise os_error(errno.ENOENT, path)
+        return found
+
+    def _find_directory(self, path: StrPath) -> Directory:
+        node = self._find(path)
+        if type(node) is not Directory:
+            raise os_error(errno.ENOTDIR, path)
+        return node
+
+    def _find_file(self, path: StrPath) -> File:
+        node = self._find(path)
+        if type(node) is not File:
+            raise os_error(errno.EISDIR, path)
+        return node
+
+    def _resolve(self, path: StrPath, *, follow: bool) -> Place:
+        """Resolve as `stat` does, or `lstat`: a link with a slash behind it is always followed."""
+        place = self._walk_path(path, follow=follow, follow_with_slash=True)
+        _, _, node, wants_directory = place
+        if wants_directory and node is not None and type(node) is not Directory:
+            raise os_error(errno.ENOTDIR, path)
+        return place
+
+    def _place(self, path: StrPath) -> Place:
+        """Resolve as the calls do that change an entry: the last component is not followed."""
+        try:
+            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
+            directory = self._directories[head]  # type: ignore[index]
+            node = directory.children.get(name)  # type: ignore[arg-type]
+            if node is not None or (_grammar.is_plain_name(name) and not directory.removed):  # type: ignore[arg-type]
+                return directory, name, node, False  # type: ignore[return-value]
+        except (KeyError, AttributeError, TypeError):
+            pass
+        return self._walk_path(path, follow=False, follow_with_slash=False)
+
+    def _walk_path(self, path: StrPath, *, follow: bool, follow_with_slash: bool) -> Place:
+        text = _grammar.as_text(path)
+        if not text:
+            raise os_error(errno.ENOENT, path)
+        if _grammar.too_long(text, _grammar.PATH_MAX):
+            raise os_error(errno.ENAMETOOLONG, path)
+        wants_directory = text.endswith("/")
+        follow = follow or (wants_directory and follow_with_slash)
+        pending = _components(text)
+        directory: Directory = self._root
+        node: Node | None = directory
+        name = ""
+        links = 0
+        plain = True
+        while pending:
+            name = pending.pop()
+            if name == ".":
+                node = directory
+            elif name == "..":
+                node = directory = directory.parent
+                plain = False
+            else:
+                if _grammar.too_long(name, _grammar.NAME_MAX):
+                    raise os_error(errno.ENAMETOOLONG, path)
+                node = directory.children.get(name)
+                if type(node) is Symlink and (pending or follow):
+                    links += 1
+                    if links > _grammar.MAX_LINKS:
+                        raise os_error(errno.ELOOP, path)
+                    if node.target.startswith("/"):
+                        directory = self._root
+                    wants_directory = wants_directory or (not pending and node.target.endswith("/"))
+                    pending.extend(_components(node.target))
+                    name, node, plain = "", directory, False
+                    continue
+                if node is None and pending:
+                    raise os_error(errno.ENOENT, path)
+            if pending:
+                if type(node) is not Directory:
+                    raise os_error(errno.ENOTDIR, path)
+                directory = node
+        if plain and name and not wants_directory and name != ".":
+            self._remember(text.rpartition("/")[0], directory)
+        return directory, name, node, wants_directory
+
+    def _remember(self, head: str, directory: Directory) -> None:
+        if len(self._directories) >= _MOST_CACHED_DIRECTORIES:
+            self._forget_directories()
+        self._directories[head] = directory
+        while not directory.remembered:
+            directory.remembered = True
+            directory = directory.parent
+
+    def _forget_directories(self) -> None:
+        self._directories = {"": self._root}
+
+
+def _components(path: str) -> list[str]:
+    """Return the components of `path`, the last first."""
+    return [name for name in reversed(path.split("/")) if name]
+
+
+def _process_owner() -> Owner:
+    """Return the user and the group that own what this process makes; root's where there are none."""
+    if sys.platform == "win32":
+        return (0, 0)
+    return (os.geteuid(), os.getegid())

@@ -1,0 +1,253 @@
+"""MemoryFileSystem: the file system as its users see it."""
+
+from __future__ import annotations
+
+import io
+import operator
+import os
+import warnings
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from ._grammar import StrPath
+from ._handles import BinaryFile, RawFile
+from ._invariants import check_invariants
+from ._locks import LockGrant, LockTable
+from ._memory_limit import memory_limit
+from ._nodes import File
+from ._open_modes import OPEN_MODES, OpenMode, mode_error
+from ._transfer import Transfer
+
+DEFAULT_LOCK_TIMEOUT = 10.0
+_HALF_OF_MEMORY: Any = "half of the memory that this process may use"
+
+
+class MemoryFileSystem(Transfer):
+    """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
+
+    All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they
+    mean. Results and errors are those of `os` on Linux, with errno and filename. Every method is
+    atomic to all others, from any thread. Permission bits are kept and reported, not enforced:
+    everybody acts as root does.
+
+    Args:
+        max_quota: the most bytes of file content; a write beyond it fails before anything is
+            allocated. Holes do not count. The default is half of the memory that this process may
+            use (its cgroup's limit, otherwise the machine's), as tmpfs does. None sets no limit.
+        max_nodes: the most files, directories and symbolic links, the root included. None sets no
+            limit.
+
+    Raises:
+        ValueError: a limit is negative, or `max_nodes` leaves no room for the root.
+    """
+
+    def __init__(
+        self, *, max_quota: int | None = _HALF_OF_MEMORY, max_nodes: int | None = None
+    ) -> None:
+        if max_quota is _HALF_OF_MEMORY:
+            max_quota = memory_limit() // 2
+        elif max_quota is not None:
+            max_quota = operator.index(max_quota)
+            if max_quota < 0:
+                raise ValueError("max_quota must be None (no limit) or at least 0 bytes")
+        if max_nodes is not None:
+            max_nodes = operator.index(max_nodes)
+            if max_nodes < 1:
+                raise ValueError("max_nodes must be None (no limit) or at least 1, for the root")
+        super().__init__(max_quota, max_nodes)
+        self._locks = LockTable()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {id(self):#x}: {self._account.used:,} bytes in use>"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    def open(
+        self,
+        path: StrPath,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        *,
+        lock: Literal["shared", "exclusive"] | None = None,
+        lock_timeout: float | None = None,
+    ) -> IO[Any]:
+        """Open a file, as the builtin `open` does.
+
+        Args:
+            path: what to open; symbolic links are followed.
+            mode: any mode of the builtin.
+            buffering: 0 gives an unbuffered binary file; 1 flushes a text file at each line; a
+                larger number is the size of the buffer in bytes.
+            encoding: of text; the locale's by default.
+            errors: how errors of the encoding are handled.
+            newline: how line ends are translated.
+            lock: hold the file's advisory lock until the file object is closed; see `lock`.
+            lock_timeout: seconds to wait for it, 10 by default.
+
+        Returns:
+            An `io.TextIOWrapper`, or for binary modes an `io.BufferedIOBase`, with `buffering=0`
+            an `io.RawIOBase`.
+
+        Raises:
+            FileNotFoundError: there is nothing, or its directory is missing.
+            FileExistsError: mode `x`, and something is there.
+            IsADirectoryError: it is a directory.
+            QuotaExceededError: `max_nodes` leaves no room for a new file.
+            BlockingIOError: the lock was not free in time.
+            ValueError: the arguments contradict each other.
+        """
+        how = OPEN_MODES.get(mode) if type(mode) is str else None
+        if how is None:
+            raise mode_error(mode)
+        if buffering != -1 or lock is not None:
+            return self._open_with_options(
+                path, mode, buffering, encoding, errors, newline, lock, lock_timeout
+            )
+        if not how.text and (encoding or errors or newline) is not None:
+            raise _text_argument_error(encoding, errors)
+        try:
+            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
+            directory = self._directories[head]  # type: ignore[index]
+            node: Any = directory.children.get(name)  # type: ignore[arg-type]
+            if type(node) is not File or how.exclusive:
+                node = self._open_node(path, how)
+            elif how.truncates:
+                self._truncate(node, 0, path)
+        except (KeyError, AttributeError, TypeError):
+            path = os.fspath(path)
+            node = self._open_node(path, how)
+        file = how.file_class()
+        file._fs = self
+        file._node = node
+        file._position = node.size if how.appends else 0
+        file._grant = None
+        file.name = path
+        file.mode = how.name
+        file.closed = False
+        if how.text:
+            return _text_file(file, mode, encoding, errors, newline)
+        return file
+
+    def _open_with_options(
+        self,
+        path: StrPath,
+        mode: str,
+        buffering: int,
+        encoding: str | None,
+        errors: str | None,
+        newline: str | None,
+        lock: str | None,
+        lock_timeout: float | None,
+    ) -> IO[Any]:
+        how = OPEN_MODES[mode]
+        buffering = operator.index(buffering)
+        if lock not in (None, "shared", "exclusive"):
+            raise ValueError(f"lock must be 'shared', 'exclusive' or None, not {lock!r}")
+        if how.text:
+            if buffering == 0:
+                raise ValueError("can't have unbuffered text I/O")
+        elif (encoding or errors or newline) is not None:
+            raise _text_argument_error(encoding, errors)
+        elif buffering == 1:
+            warnings.warn(
+                "line buffering (buffering=1) isn't supported in binary mode, "
+                "the default buffer size will be used",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        path = os.fspath(path)
+        grant: LockGrant | None = None
+        if lock is not None:
+            node = self._open_node(path, how, truncate=False)
+            grant = self._acquire(node, path, shared=lock == "shared", timeout=lock_timeout)
+            if how.truncates:
+                self._truncate(node, 0, path)
+        else:
+            node = self._open_node(path, how)
+        position = node.size if how.appends else 0
+        if buffering == 0:
+            return RawFile(  # type: ignore[return-value]
+                self, node, name=path, mode=how.name, position=position, grant=grant
+            )
+        file = how.file_class()
+        file._set_up(self, node, name=path, mode=how.name, position=position, grant=grant)
+        if buffering > 1:
+            file._put_buffer(buffering)
+        if how.text:
+            return _text_file(file, mode, encoding, errors, newline, line_buffering=buffering == 1)
+        return file
+
+    def _open_node(self, path: StrPath, how: OpenMode, *, truncate: bool = True) -> File:
+        """Return the node to open, made or emptied as `how` asks."""
+        with self._lock:
+            node = self._file_to_open(path, create=how.creates, exclusive=how.exclusive)
+            if how.truncates and truncate:
+                self._truncate(node, 0, path)
+            return node
+
+    def lock(
+        self, path: StrPath, *, shared: bool = False, timeout: float | None = None
+    ) -> LockGrant:
+        """Wait for the advisory lock of a node, and hold it.
+
+        The lock is advisory: it keeps out those who ask for it, by this method or `open(lock=...)`,
+        and nobody else. It belongs to the node: a rename does not change who holds it. It is fair:
+        neither readers nor writers are overtaken. It is not reentrant.
+
+        Args:
+            path: a file or directory.
+            shared: hold it together with other readers, rather than alone.
+            timeout: seconds to wait, 10 by default; 0 does not wait; `math.inf` waits for ever.
+
+        Returns:
+            What holds the lock until its `release()`, or until the end of a `with` block.
+
+        Raises:
+            BlockingIOError: the time ran out (EAGAIN).
+            FileNotFoundError: there is nothing.
+        """
+        return self._acquire(self._find(path), path, shared=shared, timeout=timeout)
+
+    def _acquire(
+        self, node: Any, path: StrPath, *, shared: bool, timeout: float | None
+    ) -> LockGrant:
+        return self._locks.acquire(
+            node,
+            shared=shared,
+            timeout=DEFAULT_LOCK_TIMEOUT if timeout is None else timeout,
+            filename=os.fspath(path),
+        )
+
+    def _check(self) -> None:
+        """Recompute every invariant and raise AssertionError where one does not hold.
+
+        Complexity: O(nodes and objects of the process).
+        """
+        with self._lock:
+            check_invariants(self._root, self._account, self._directories)
+
+
+def _text_file(
+    file: BinaryFile,
+    mode: str,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+    line_buffering: bool = False,
+) -> io.TextIOWrapper:
+    try:
+        text = io.TextIOWrapper(file, encoding, errors, newline, line_buffering)
+    except BaseException:
+        file.close()
+        raise
+    text.mode = mode  # type: ignore[misc]
+    return text
+
+
+def _text_argument_error(encoding: str | None, errors: str | None) -> ValueError:
+    name = "encoding" if encoding is not None else "errors" if errors is not None else "newline"
+    an = "a" if name == "newline" else "an"
+    return ValueError(f"binary mode doesn't take {an} {name} argument")

@@ -1,0 +1,117 @@
+"""The nodes of the tree: directories, files, symbolic links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from ._content import BlockList, Content
+
+if TYPE_CHECKING:
+    from ._quota import Account
+
+Owner: TypeAlias = tuple[int, int]
+"""The user id and the group id of a node; one tuple serves all nodes of one owner."""
+
+
+class Node:
+    """What every node has: a mode, an owner, link count and times.
+
+    Attributes:
+        mode: file type and permission bits, as in `os.stat_result.st_mode`.
+        nlink: the number of directory entries that lead to this node.
+        mtime, ctime, atime: nanoseconds since the epoch.
+        account: where this node and its bytes are counted.
+    """
+
+    __slots__ = ("account", "atime", "ctime", "mode", "mtime", "nlink", "owner")
+
+    mode: int
+    owner: Owner
+    nlink: int
+    mtime: int
+    ctime: int
+    atime: int
+    account: Account
+
+    @property
+    def ino(self) -> int:
+        """The inode number: unique among the nodes that exist, as POSIX asks."""
+        return id(self)
+
+
+class Directory(Node):
+    """A directory.
+
+    Attributes:
+        children: its entries in the order in which they were made.
+        parent: the directory above; the root is its own parent.
+        removed: whether it was taken out of the tree: nothing can be made in it any more.
+        remembered: whether it, or a directory below it, may be remembered by the text of a path.
+    """
+
+    __slots__ = ("children", "parent", "remembered", "removed")
+
+    children: dict[str, Node]
+    parent: Directory
+    removed: bool
+    remembered: bool
+
+
+class File(Node):
+    """A regular file.
+
+    Attributes:
+        content: its bytes, in one of the forms of `dmemfs._content`.
+        size: its length in bytes, always that of `content`.
+    """
+
+    __slots__ = ("content", "size")
+
+    content: Content
+    size: int
+
+    def stored_bytes(self) -> int:
+        """Return the bytes that the quota counts: all but holes."""
+        content = self.content
+        return content.counted if type(content) is BlockList else self.size
+
+
+class UnlinkedFile(File):
+    """A file without a name, alive while something still has it open.
+
+    A file becomes one by a change of its class when its last link goes. It is counted until the
+    last reference to it goes, which is the last close; so opening a file costs no bookkeeping.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.account.release(self.stored_bytes(), 1)
+
+
+class Symlink(Node):
+    """A symbolic link.
+
+    Attributes:
+        target: the path that it holds, unresolved.
+    """
+
+    __slots__ = ("target",)
+
+    target: str
+
+
+class UnlinkedSymlink(Symlink):
+    """A symbolic link without a name, about to be freed; counted until then."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.account.release(0, 1)
+
+
+def class_with_one_link_less(node: Node) -> type[Node]:
+    """Return the class that `node`, no directory, has to have when it loses a link."""
+    if node.nlink > 1:
+        return type(node)
+    return UnlinkedSymlink if isinstance(node, Symlink) else UnlinkedFile

@@ -1,0 +1,70 @@
+"""The mode strings of `open`."""
+
+from __future__ import annotations
+
+import itertools
+
+from ._handles import AppendFile, AppendUpdateFile, BinaryFile, ReadFile, UpdateFile, WriteFile
+
+
+class OpenMode:
+    """What a mode string asks for.
+
+    Attributes:
+        file_class: the class of the binary file object.
+        name: the mode that the binary file object reports.
+        text: whether a text file is put on it.
+        creates: whether a missing file is made (O_CREAT).
+        exclusive: whether the file must be missing (O_EXCL).
+        truncates: whether an existing file is emptied (O_TRUNC).
+        appends: whether every write goes to the end (O_APPEND).
+    """
+
+    __slots__ = (
+        "appends", "creates", "exclusive", "file_class", "name", "text", "truncates",
+    )  # fmt: skip
+
+    def __init__(self, letters: str, *, text: bool) -> None:
+        action, update = letters[0], letters[1:]
+        self.file_class: type[BinaryFile] = _FILE_CLASSES[letters]
+        self.name = "rb+" if letters == "w+" else f"{action}b{update}"
+        self.text = text
+        self.creates = action != "r"
+        self.exclusive = action == "x"
+        self.truncates = action == "w"
+        self.appends = action == "a"
+
+
+_FILE_CLASSES: dict[str, type[BinaryFile]] = {
+    "r": ReadFile,
+    "w": WriteFile,
+    "x": WriteFile,
+    "a": AppendFile,
+    "r+": UpdateFile,
+    "w+": UpdateFile,
+    "x+": UpdateFile,
+    "a+": AppendUpdateFile,
+}
+
+OPEN_MODES = {
+    "".join(spelling): OpenMode(letters, text=kind != "b")
+    for letters in _FILE_CLASSES
+    for kind in ("", "t", "b")
+    for spelling in itertools.permutations(letters + kind)
+}
+
+
+def mode_error(mode: object) -> Exception:
+    """Return the error that the builtin `open` raises for a mode that is not in `OPEN_MODES`."""
+    if not isinstance(mode, str):
+        return TypeError(f"open() argument 'mode' must be str, not {type(mode).__name__}")
+    letters = set(mode)
+    if len(letters) != len(mode) or letters - set("rwaxbt+"):
+        return ValueError(f"invalid mode: {mode!r}")
+    if {"t", "b"} <= letters:
+        return ValueError("can't have text and binary mode at once")
+    return ValueError(
+        "must have exactly one of create/read/write/append mode and at most one plus"
+        if not letters & set("rwax")
+        else "must have exactly one of create/read/write/append mode"
+    )

@@ -1,0 +1,341 @@
+"""The lock, the quota and the content of files: the lowest layer of the file system."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from time import time_ns
+from typing import Any, Protocol
+
+from ._block_pool import BlockPool
+from ._content import SMALL_FILE_LIMIT, BlockList
+from ._errors import os_error, report_unraisable
+from ._nodes import File
+from ._quota import Account
+
+LARGEST_FILE = (1 << 63) - 1
+
+
+class Cursor(Protocol):
+    """A place in a file from which to read or write on.
+
+    Attributes:
+        _node: the file.
+        _position: bytes from the start.
+        _appends: whether each write goes to the end, wherever the position is.
+        name: the path, for the message of an error.
+    """
+
+    _node: File
+    _position: int
+    _appends: bool
+    name: Any
+
+
+class FixedCursor:
+    """A cursor of its own, for whoever is no file object."""
+
+    __slots__ = ("_appends", "_node", "_position", "name")
+
+    def __init__(self, node: File, position: int, name: Any) -> None:
+        self._node = node
+        self._position = position
+        self._appends = False
+        self.name = name
+
+
+class Storage:
+    """Reads and writes the content of file nodes, one operation at a time.
+
+    One reentrant lock serves a whole file system. It is held for the length of an operation, never
+    while waiting for anything else. A change of state has two parts: first all that can fail or be
+    interrupted, then plain assignments with no call between them. So an exception, a
+    KeyboardInterrupt included, finds the old state or the new one.
+    """
+
+    def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
+        self._lock = threading.RLock()
+        self._account = Account(self._lock, max_bytes, max_nodes)
+        self._pool = BlockPool()
+        self._writing = False
+        self._deferred: list[Callable[[], object]] = []
+
+    def _read(self, cursor: Cursor, count: int) -> bytes:
+        """Return up to `count` bytes and move the cursor behind them; all if `count` is negative.
+
+        Complexity: O(bytes returned); O(1) for all of what was written in one piece.
+        """
+        with self._lock:
+            node = cursor._node
+            content = node.content
+            position = cursor._position
+            if node.atime <= node.ctime:
+                node.atime = time_ns()
+            if type(content) is BlockList:
+                data = content.read(position, count if count >= 0 else content.size)
+            else:
+                stop = position + count if count >= 0 else node.size
+                if position or stop < node.size:
+                    data = bytes(content[position:stop])
+                else:
+                    # The copy to return, if it is one, may as well be the content from now on.
+                    node.content = data = bytes(content)
+            cursor._position = position + len(data)
+            return data
+
+    def _read_into(self, cursor: Cursor, target: memoryview) -> int:
+        """Fill `target`, move the cursor behind what was read and return the number of bytes."""
+        with self._lock:
+            node = cursor._node
+            content = node.content
+            position = cursor._position
+            if node.atime <= node.ctime:
+                node.atime = time_ns()
+            if type(content) is BlockList:
+                count = content.read_into(position, target)
+            else:
+                data = content[position : position + len(target)]
+                count = len(data)
+                target[:count] = data
+            cursor._position = position + count
+            return count
+
+    def _write(self, cursor: Cursor, data: bytes | memoryview, count: int) -> int:
+        """Write `data`, `count` bytes, move the cursor behind it and return `count`.
+
+        `data` is adopted without a copy if it is `bytes` and becomes the whole content.
+
+        Raises:
+            QuotaExceededError: it does not fit; nothing has changed.
+            OSError: EFBIG, the file would be longer than a file can be.
+            MemoryError: the allocator refused; nothing has changed.
+
+        Complexity: O(count); O(size) on the first partial write into a small file.
+        """
+        with self._lock:
+            node = cursor._node
+            size = node.size
+            position = size if cursor._appends else cursor._position
+            if self._writing:
+                self._write_later(node, position, data, cursor.name)
+                cursor._position = position + count
+                return count
+            self._writing = True
+            try:
+                end = position + count
+                content: Any = node.content
+                if end < size or position:
+                    if not count:
+                        return 0
+                    if (
+                        type(content) is BlockList
+                        or end > SMALL_FILE_LIMIT
+                        or position >= size + SMALL_FILE_LIMIT
+                    ):
+                        self._write_blocks(node, position, data, count, cursor.name)
+                        cursor._position = end
+                        return count
+                    growth = end - size if end > size else 0
+                    account = node.account
+                    if growth and account.used + growth > account.max_bytes:
+                        account.require(growth, 0, cursor.name)
+                    if type(content) is bytes:
+                        content = bytearray(content)
+                    now = time_ns()
+                    if position == size:
+                        content += data
+                    elif position < size:
+                        content[position:end] = data
+                    else:
+                        content[size:] = bytes(position - size) + data
+                else:
+                    growth = count - node.stored_bytes()
+                    account = node.account
+                    if growth > 0 and account.used + growth > account.max_bytes:
+                        account.require(growth, 0, cursor.name)
+                    content = data if type(data) is bytes else bytes(data)
+                    now = time_ns()
+                account.used += growth
+                node.content = content
+                if end > size:
+                    node.size = end
+                node.mtime = node.ctime = now
+                cursor._position = end
+                return count
+            except BaseException:
+                del node  # a traceback must not keep a removed file, and its space, alive
+                raise
+            finally:
+                self._writing = False
+                if self._deferred:
+                    self._run_deferred()
+
+    def _write_blocks(
+        self, node: File, position: int, data: bytes | memoryview, count: int, path: Any
+    ) -> None:
+        """Write into a file that is, or becomes, a list of blocks."""
+        try:
+            end = position + count
+            if end > LARGEST_FILE:
+                raise os_error(errno.EFBIG, path)
+            content = node.content
+            if type(content) is not BlockList:
+                content = BlockList.borrow(bytes(content), self._pool)
+            growth = content.growth_of_write(position, count)
+            account = node.account
+            if growth and account.used + growth > account.max_bytes:
+                account.require(growth, 0, path)
+            now = time_ns()
+            size = content.size
+            try:
+                content.write(position, data, count)
+            except BaseException:
+                self._settle(node, content, size)
+                raise
+            account.used += growth
+            content.counted += growth
+            node.content = content
+            node.size = content.size
+            node.mtime = node.ctime = now
+        except BaseException:
+            del node  # see _write
+            raise
+
+    def _truncate(self, node: File, size: int, path: Any) -> None:
+        """Cut the file to `size` bytes, or extend it by a hole.
+
+        Raises:
+            QuotaExceededError: a block that was partly in use would be used whole, and does not
+                fit; nothing has changed.
+            OSError: EFBIG, longer than a file can be.
+
+        Complexity: O(size) of a small file, O(blocks) of a large one.
+        """
+        with self._lock:
+            if self._writing:
+                self._deferred.append(lambda: self._truncate(node, size, path))
+                return
+            self._writing = True
+            try:
+                if size > LARGEST_FILE:
+                    raise os_error(errno.EFBIG, path)
+                content = node.content
+                now = time_ns()
+                if not size:
+                    growth = -node.stored_bytes()
+                    content = b""
+                elif type(content) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
+                    self._truncate_blocks(node, size, path)
+                    return
+                else:
+                    growth = size - node.size
+                    content = bytes(content[:size])
+                node.account.used += growth
+                node.content = content
+                node.size = size
+                node.mtime = node.ctime = now
+            except BaseException:
+                del node  # see _write
+                raise
+            finally:
+                self._writing = False
+                if self._deferred:
+                    self._run_deferred()
+
+    def _truncate_blocks(self, node: File, size: int, path: Any) -> None:
+        try:
+            content = node.content
+            if type(content) is not BlockList:
+                content = BlockList.borrow(bytes(content), self._pool)
+            account = node.account
+            old_size = content.size
+            if size > old_size:
+                growth = content.stored_bytes(size) - content.counted
+                if account.used + growth > account.max_bytes:
+                    account.require(growth, 0, path)
+            now = time_ns()
+            try:
+                content.truncate(size)
+                growth = content.stored_bytes() - content.counted
+            except BaseException:
+                self._settle(node, content, min(old_size, size))
+                raise
+            account.used += growth
+            content.counted += growth
+            node.content = content
+            node.size = size
+            node.mtime = node.ctime = now
+        except BaseException:
+            del node  # see _write
+            raise
+
+    def _settle(self, node: File, content: BlockList, size: int) -> None:
+        """Bring size and counts in line after an interrupted change of `content`."""
+        content.truncate(size)
+        change = content.stored_bytes() - content.counted
+        content.counted += change
+        if node.content is content:
+            node.account.used += change
+            node.size = content.size
+
+    def _replace_content(self, node: File, content: bytes | BlockList) -> None:
+        """Let `content` be all of the file's content; that it fits has been seen to."""
+        stored = content.counted if type(content) is BlockList else len(content)
+        size = content.size if type(content) is BlockList else len(content)
+        growth = stored - node.stored_bytes()
+        now = time_ns()
+        node.account.used += growth
+        node.content = content
+        node.size = size
+        node.mtime = node.ctime = now
+
+    def _shared_content(self, node: File) -> bytes | BlockList:
+        """Return the content of `node` for another file to hold, copy-on-write.
+
+        Complexity: O(blocks), without their bytes.
+        """
+        content = node.content
+        if type(content) is BlockList:
+            return content.share()
+        node.content = sealed = bytes(content)
+        return sealed
+
+    def _find_data(self, node: File, offset: int, whence: int) -> int:
+        """Return where data (`os.SEEK_DATA`) or a hole (`os.SEEK_HOLE`) begins at or after `offset`.
+
+        Raises:
+            OSError: ENXIO, `offset` lies beyond the end, or no data follows.
+        """
+        with self._lock:
+            if not 0 <= offset < node.size:
+                raise os_error(errno.ENXIO)
+            content = node.content
+            ranges = content.data_ranges() if type(content) is BlockList else [(0, node.size)]
+            for start, end in ranges:
+                if whence == os.SEEK_DATA and offset < end:
+                    return max(offset, start)
+                if whence == os.SEEK_HOLE and offset < end:
+                    return offset if offset < start else end
+            if whence == os.SEEK_DATA:
+                raise os_error(errno.ENXIO)
+            return offset
+
+    def _write_later(self, node: File, position: int, data: bytes | memoryview, path: Any) -> None:
+        """Put off a write that comes while this very thread is writing.
+
+        A garbage collection or a signal in the middle of a write may close, and so flush, a file
+        object that was dropped. It is done as soon as the write under way is complete.
+        """
+        kept = bytes(data)
+        cursor = FixedCursor(node, position, path)
+        self._deferred.append(lambda: self._write(cursor, kept, len(kept)))
+
+    def _run_deferred(self) -> None:
+        while self._deferred:
+            deferred = self._deferred.pop(0)
+            try:
+                deferred()
+            except OSError as error:
+                report_unraisable(error, "a dropped file object could not be flushed")

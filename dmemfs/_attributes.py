@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import math
+import operator
 import os
 import stat
 from time import time_ns
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import _grammar
 from ._block_pool import BLOCK_SIZE
@@ -17,9 +18,11 @@ from ._grammar import StrPath
 from ._namespace import Namespace
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import UNLIMITED
+from ._storage import LARGEST_FILE
 
 _NANO = 1_000_000_000
 _STAT_BLOCK = 512
+_TIME_MIN, _TIME_MAX = -(1 << 63) * _NANO, (1 << 63) * _NANO
 _stat_result = os.stat_result
 _HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
 
@@ -59,8 +62,9 @@ class Attributes(Namespace):
         Complexity: O(1) where the directory was used before, else O(components).
         """
         try:
-            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
-            node = self._directories[head].children[name]  # type: ignore[index]
+            text: Any = path
+            head, _, name = text.rpartition("/")
+            node = self._directories[head].children[name]
             if type(node) is Symlink:
                 node = self._find(path, follow=follow_symlinks)
         except (KeyError, AttributeError, TypeError):
@@ -72,42 +76,28 @@ class Attributes(Namespace):
         return self._stat_node(self._find(path, follow=False))
 
     def _stat_node(self, node: Node) -> os.stat_result:
-        kind = type(node)
-        size = stored = 0
-        if kind is File:
-            size = stored = node.size  # type: ignore[attr-defined]
-            content = node.content  # type: ignore[attr-defined]
-            if type(content) is BlockList:
+        if node.__class__ is File:
+            size = stored = node.size
+            content = node.content
+            if content.__class__ is BlockList:
                 stored = content.counted
-        elif kind is Symlink:
-            size = len(_grammar.encode(node.target))  # type: ignore[attr-defined]
+        else:
+            stored = 0
+            size = len(_grammar.encode(node.target)) if isinstance(node, Symlink) else 0
         user, group = node.owner
         atime, mtime, ctime = node.atime, node.mtime, node.ctime
-        mtime_s = mtime // _NANO
-        mtime_float = mtime / 1e9
-        if ctime == mtime:
-            ctime_s, ctime_float = mtime_s, mtime_float
-        else:
+        mtime_s = ctime_s = atime_s = mtime // _NANO
+        mtime_float = ctime_float = atime_float = mtime / 1e9
+        if ctime is not mtime:
             ctime_s, ctime_float = ctime // _NANO, ctime / 1e9
-        if atime == mtime:
-            atime_s, atime_float = mtime_s, mtime_float
-        else:
+        if atime is not mtime:
             atime_s, atime_float = atime // _NANO, atime / 1e9
-        if _HAS_BLOCKS:
-            return _stat_result(
-                (
-                    node.mode, id(node), self._device, node.nlink, user, group, size,
-                    atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
-                    atime, mtime, ctime, BLOCK_SIZE, -(-stored // _STAT_BLOCK), 0,
-                )
-            )  # fmt: skip
-        return _stat_result(
-            (
-                node.mode, id(node), self._device, node.nlink, user, group, size,
-                atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
-                atime, mtime, ctime,
-            )
+        fields = (
+            node.mode, id(node), self._device, node.nlink, user, group, size,
+            atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
+            atime, mtime, ctime, BLOCK_SIZE, (stored + _STAT_BLOCK - 1) // _STAT_BLOCK, 0,
         )  # fmt: skip
+        return _stat_result(fields if _HAS_BLOCKS else fields[:16])
 
     def get_size(self, path: StrPath) -> int:
         """Return the length of a file in bytes.
@@ -128,6 +118,7 @@ class Attributes(Namespace):
         Raises:
             NotImplementedError: the mode of a symbolic link itself was to be changed.
         """
+        _require_c_int(mode)
         with self._lock:
             node = self._find(path, follow=follow_symlinks)
             if type(node) is Symlink:
@@ -141,6 +132,8 @@ class Attributes(Namespace):
 
     def chown(self, path: StrPath, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
         """Set the owner, which is kept and reported but gives nobody any rights.
+
+        As on Linux, this takes the set-user-ID and set-group-ID bits from anything but a directory.
 
         Args:
             path: what to change.
@@ -157,7 +150,13 @@ class Attributes(Namespace):
             node = self._find(path, follow=follow_symlinks)
             old_uid, old_gid = node.owner
             owner = (old_uid if uid == -1 else uid, old_gid if gid == -1 else gid)
+            mode = node.mode
+            if not isinstance(node, Directory):
+                mode &= ~stat.S_ISUID
+                if mode & stat.S_IXGRP:
+                    mode &= ~stat.S_ISGID
             now = time_ns()
+            node.mode = mode
             node.owner = owner
             node.ctime = now
 
@@ -191,6 +190,8 @@ class Attributes(Namespace):
                 raise TypeError("utime: 'ns' must be a tuple of two ints")
         else:
             atime = mtime = time_ns()
+        if not (_TIME_MIN <= atime < _TIME_MAX and _TIME_MIN <= mtime < _TIME_MAX):
+            raise OverflowError("timestamp out of range for platform time_t")
         with self._lock:
             node = self._find(path, follow=follow_symlinks)
             now = time_ns()
@@ -222,9 +223,10 @@ class Attributes(Namespace):
             IsADirectoryError: it is a directory.
             QuotaExceededError: the last block, which would be in use whole, does not fit.
         """
-        size = length.__index__()
+        size = operator.index(length)
+        if not -LARGEST_FILE - 1 <= size <= LARGEST_FILE:
+            raise OverflowError("Python int too large to convert to C long")
         if size < 0:
-            self._find(path)
             raise os_error(errno.EINVAL, path)
         self._truncate(self._find_file(path), size, path)
 
@@ -259,6 +261,7 @@ class Attributes(Namespace):
                 if isinstance(node, File):
                     size += node.stored_bytes()
             if top is self._root:
+                self._account.settle()
                 size = self._account.used
             return Usage(size, files, directories - isinstance(top, Directory))
 
@@ -275,6 +278,7 @@ class Attributes(Namespace):
         self._find(path)
         account = self._account
         with self._lock:
+            account.settle()
             free = account.max_bytes - account.used
             free_nodes = account.max_nodes - account.nodes
         return os.statvfs_result(
@@ -288,8 +292,8 @@ class Attributes(Namespace):
         """Return the counts of the whole file system.
 
         Returns:
-            used_bytes, quota_bytes, free_bytes (the last two None without a quota), file_count and
-            dir_count, the root included.
+            used_bytes, quota_bytes, free_bytes (the last two None without a quota), file_count,
+            symbolic links included, and dir_count, the root included.
         """
         used, files, directories = self.usage("/")
         quota = self._account.max_bytes
@@ -301,6 +305,11 @@ class Attributes(Namespace):
             "file_count": files,
             "dir_count": directories + 1,
         }
+
+
+def _require_c_int(value: int) -> None:
+    if not -(1 << 31) <= operator.index(value) < 1 << 31:
+        raise OverflowError("Python int too large to convert to C int")
 
 
 def _pair(values: object, name: str) -> tuple[int, int]:

@@ -11,7 +11,8 @@ import contextlib
 import mmap
 import sys
 
-BLOCK_SIZE = 1 << 16
+BLOCK_SHIFT = 16
+BLOCK_SIZE = 1 << BLOCK_SHIFT
 _SEGMENT_SIZE = 4 << 20
 _MOST_FREE_BLOCKS = (64 << 20) // BLOCK_SIZE
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from ._block_pool import BLOCK_SIZE, Block, BlockPool
+from ._block_pool import BLOCK_SHIFT, BLOCK_SIZE, Block, BlockPool
 
 SMALL_FILE_LIMIT = 1 << 20
 
+_OFFSET = BLOCK_SIZE - 1
 _ZEROS = memoryview(bytes(BLOCK_SIZE))
 
 
@@ -41,6 +42,9 @@ class BlockList:
         self._token = object()
         self.size = 0
         self.counted = 0
+
+    def __bool__(self) -> bool:
+        return self.size > 0
 
     @classmethod
     def borrow(cls, content: bytes, pool: BlockPool) -> BlockList:
@@ -97,14 +101,16 @@ class BlockList:
         end = position + count
         if end > self.size:
             end = self.size
-            if position >= end:
+            count = end - position
+            if count <= 0:
                 return b""
-        first = position // BLOCK_SIZE
-        offset = position - first * BLOCK_SIZE
-        stop = offset + end - position
-        if stop <= BLOCK_SIZE:
+        first = position >> BLOCK_SHIFT
+        offset = position & _OFFSET
+        if offset + count <= BLOCK_SIZE:
             block = self._blocks.get(first)
-            return bytes(stop - offset) if block is None else bytes(block.view[offset:stop])
+            if block is None:
+                return bytes(count)
+            return block.view[offset : offset + count].tobytes()
         last = (end - 1) // BLOCK_SIZE
         # The blocks, not only their views, are held until all is read: a block in use by nobody
         # goes back to the pool.
@@ -127,6 +133,18 @@ class BlockList:
             target[done : done + step] = view[offset : offset + step]
             at += step
         return max(0, end - position)
+
+    def overwrite(self, position: int, data: bytes | memoryview, count: int) -> bool:
+        """Write in place, if that is within one block of our own; tell whether it was."""
+        block = self._blocks.get(position >> BLOCK_SHIFT)
+        if block is None or block.owner is not self._token:
+            return False
+        offset = position & _OFFSET
+        stop = offset + count
+        if stop > BLOCK_SIZE or position + count > self.size:
+            return False
+        block.view[offset:stop] = data
+        return True
 
     def write(self, position: int, data: bytes | memoryview, count: int) -> None:
         """Write all of `data`, `count` > 0 bytes, at `position`, past the end if need be.
@@ -236,3 +254,10 @@ class BlockList:
 
 
 Content: TypeAlias = bytes | bytearray | BlockList
+
+
+def content_size(content: bytes | BlockList) -> tuple[int, int]:
+    """Return the length of `content`, and the bytes of it that the quota counts."""
+    if type(content) is BlockList:
+        return content.size, content.counted
+    return len(content), len(content)  # type: ignore[arg-type]

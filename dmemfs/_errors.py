@@ -26,7 +26,7 @@ class QuotaExceededError(OSError):
             f"{os.strerror(errno.ENOSPC)}: {requested:,} {unit} requested, {available:,} of "
             f"{limit:,} available; remove files or raise {knob}"
         )
-        super().__init__(errno.ENOSPC, text, path)
+        super().__init__(errno.ENOSPC, text, path if path is None else os.fspath(path))
         self.requested = requested
         self.available = available
         self.limit = limit
@@ -47,15 +47,17 @@ def _rebuild_quota_error(
 
 def os_error(code: int, path: Any = None, path2: Any = None) -> OSError:
     """Build the OSError subclass that the OS raises for `code`, naming one or two paths."""
+    if path is None:
+        return OSError(code, os.strerror(code))
     if path2 is None:
-        return OSError(code, os.strerror(code), path)
-    return OSError(code, os.strerror(code), path, None, path2)
+        return OSError(code, os.strerror(code), os.fspath(path))
+    return OSError(code, os.strerror(code), os.fspath(path), None, os.fspath(path2))
 
 
 def report_unraisable(error: BaseException, message: str, source: object = None) -> None:
     """Hand an error that no caller can receive to `sys.unraisablehook`, as finalisers do."""
     sys.unraisablehook(
-        SimpleNamespace(  # type: ignore[arg-type]
+        SimpleNamespace(
             exc_type=type(error),
             exc_value=error,
             exc_traceback=error.__traceback__,

@@ -5,24 +5,32 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from ._grammar import join
 
-if TYPE_CHECKING:
-    from ._traversal import Traversal
+
+class Listing(Protocol):
+    """What of a file system is needed to expand a pattern."""
+
+    def exists(self, path: str, /) -> bool: ...
+    def is_symlink(self, path: str, /) -> bool: ...
+    def is_dir(self, path: str, /) -> bool: ...
+    def listdir(self, path: str, /) -> list[Any]: ...
+
 
 _MAGIC = re.compile(r"[*?\[]")
 
 
-def expand_pattern(fs: Traversal, pattern: str) -> Iterator[str]:
+def expand_pattern(fs: Listing, pattern: str) -> Iterator[str]:
     """Yield the paths that match `pattern`, in no particular order, some perhaps twice."""
     head, slash, tail = pattern.rpartition("/")
     base = "/" if slash and not head.strip("/") else head
     if not _MAGIC.search(pattern):
-        if fs.exists(pattern) or fs.is_symlink(pattern):
+        if _is_there(fs, pattern):
             yield pattern
         return
+    directories: Iterator[str]
     if base and base != "/" and _MAGIC.search(base):
         directories = (path for path in expand_pattern(fs, base) if fs.is_dir(path))
     elif fs.is_dir(base or "/"):
@@ -36,7 +44,7 @@ def expand_pattern(fs: Traversal, pattern: str) -> Iterator[str]:
                 yield path
 
 
-def _matching_names(fs: Traversal, directory: str, pattern: str) -> Iterator[str]:
+def _matching_names(fs: Listing, directory: str, pattern: str) -> Iterator[str]:
     if pattern == "**":
         yield ""
         yield from _all_below(fs, directory)
@@ -54,7 +62,7 @@ def _matching_names(fs: Traversal, directory: str, pattern: str) -> Iterator[str
         yield pattern
 
 
-def _all_below(fs: Traversal, directory: str) -> Iterator[str]:
+def _all_below(fs: Listing, directory: str) -> Iterator[str]:
     """Yield the paths below `directory`, relative to it, hidden ones and those below left out."""
     for name in _names(fs, directory):
         if not name.startswith("."):
@@ -65,7 +73,11 @@ def _all_below(fs: Traversal, directory: str) -> Iterator[str]:
                     yield join(name, below)
 
 
-def _names(fs: Traversal, directory: str) -> list[str]:
+def _is_there(fs: Listing, path: str) -> bool:
+    return fs.exists(path) or fs.is_symlink(path)
+
+
+def _names(fs: Listing, directory: str) -> list[str]:
     try:
         return fs.listdir(directory or "/")
     except OSError:

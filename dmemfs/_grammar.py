@@ -31,13 +31,18 @@ _SPECIAL = frozenset(("", ".", ".."))
 def as_text(path: StrPath) -> str:
     """Return `path` as text.
 
+    Two texts that stand for the same bytes become the same text.
+
     Raises:
         TypeError: it is neither str nor bytes nor os.PathLike.
         ValueError: it contains a NUL character.
+        UnicodeEncodeError: it contains surrogates that stand for no byte.
     """
     text = os.fspath(path)
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
+    elif not text.isascii():
+        text = encode(text).decode("utf-8", "surrogateescape")
     if "\0" in text:
         raise ValueError("embedded null byte")
     return text
@@ -58,7 +63,9 @@ def is_plain_name(name: str) -> bool:
 
     False means that `name` needs the long way, not that it is wrong.
     """
-    return len(name) <= _SURELY_SHORT and name not in _SPECIAL and "\0" not in name
+    return (
+        len(name) <= _SURELY_SHORT and name.isascii() and name not in _SPECIAL and "\0" not in name
+    )
 
 
 def is_special(name: str) -> bool:

@@ -9,16 +9,27 @@ sibling, in which `read` and its like are slots that hold those methods.
 
 from __future__ import annotations
 
-import errno
 import io
-import operator
-import os
-import warnings
+import sys
 from time import time_ns
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._errors import os_error, report_unraisable
+from ._errors import QuotaExceededError
 from ._nodes import File
+from ._raw_file import (
+    BUFFERED,
+    CLOSED,
+    PositionedFile,
+    RawFile,
+    as_bytes_like,
+    as_count,
+    as_writable_view,
+    closed_error,
+    describe,
+    refuse_to_pickle,
+    warn_unclosed,
+)
+from ._storage import LARGEST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,196 +43,7 @@ _BUFFER_SIZE = 1 << 15
 _FEW_BYTES = 2048
 
 
-class _ClosedFile:
-    """Stands in for the node of a file object that was closed, so that no call need ask."""
-
-    __slots__ = ()
-
-    def _refuse(self) -> NoReturn:
-        raise ValueError("I/O operation on closed file.")
-
-    content = property(_refuse)
-    size = property(_refuse)
-
-
-class _BufferedFile:
-    """Stands in for the node of a file object that reads and writes through a buffer."""
-
-    __slots__ = ()
-    content = None
-
-
-_CLOSED: Any = _ClosedFile()
-_BUFFERED: Any = _BufferedFile()
-
-
-def warn_unclosed(file: io.IOBase, source: object) -> None:
-    """Warn that `source`, which reads or writes `file`, was dropped without being closed."""
-    try:
-        warnings.warn(f"unclosed file {source!r}", ResourceWarning, stacklevel=3, source=source)
-    except Warning as error:
-        report_unraisable(error, "unclosed file", file)
-
-
-def _as_bytes_like(data: Buffer) -> memoryview:
-    """Return `data` as a memoryview of single bytes."""
-    try:
-        view = memoryview(data)
-    except TypeError:
-        kind = type(data).__name__
-        raise TypeError(f"a bytes-like object is required, not '{kind}'") from None
-    if view.format == "B" and view.ndim == 1 and view.contiguous:
-        return view
-    if not view.c_contiguous:
-        raise BufferError("memoryview: underlying buffer is not C-contiguous")
-    return view.cast("B")
-
-
-class _Positioned:
-    """Positions of direct and raw files: what `seek` and `truncate` do."""
-
-    __slots__ = ()
-    _appends = False
-
-    _fs: Storage
-    _node: File
-    _position: int
-    name: Any
-
-    def _seek_to(self, offset: int, whence: int) -> int:
-        node = self._node
-        offset = operator.index(offset)
-        size = node.size
-        if whence == os.SEEK_SET:
-            position = offset
-        elif whence == os.SEEK_CUR:
-            position = self._position + offset
-        elif whence == os.SEEK_END:
-            position = size + offset
-        elif whence in (getattr(os, "SEEK_DATA", -1), getattr(os, "SEEK_HOLE", -1)):
-            position = self._fs._find_data(node, offset, whence)
-        else:
-            raise ValueError(f"whence value {whence} unsupported")
-        if position < 0:
-            raise os_error(errno.EINVAL)
-        if position >= 1 << 63:
-            raise ValueError("cannot fit 'int' into an offset-sized integer")
-        self._position = position
-        return position
-
-    def _truncate_to(self, size: int | None) -> int:
-        size = self._position if size is None else operator.index(size)
-        if size < 0:
-            self._node.size  # noqa: B018 - a closed file is the error that comes first
-            raise os_error(errno.EINVAL)
-        self._fs._truncate(self._node, size, self.name)
-        return size
-
-
-class RawFile(_Positioned, io.RawIOBase):
-    """An unbuffered binary file (`buffering=0`), and what the buffers of `io` are put on."""
-
-    __slots__ = (
-        "_appends", "_fs", "_grant", "_node", "_position", "_readable", "_writable",
-        "closed", "mode", "name",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        fs: Storage,
-        node: File,
-        *,
-        name: Any,
-        mode: str,
-        position: int = 0,
-        grant: LockGrant | None = None,
-    ) -> None:
-        self.closed = True  # until all is there: a finaliser may look
-        self._fs = fs
-        self._node = node
-        self._position = position
-        self._grant = grant
-        self._readable = "r" in mode or "+" in mode
-        self._writable = mode != "rb"
-        self._appends = "a" in mode
-        self.mode = mode
-        self.name = name
-        self.closed = False
-
-    def __repr__(self) -> str:
-        return _describe(self)
-
-    def readable(self) -> bool:
-        self._require_open()
-        return self._readable
-
-    def writable(self) -> bool:
-        self._require_open()
-        return self._writable
-
-    def seekable(self) -> bool:
-        self._require_open()
-        return True
-
-    def tell(self) -> int:
-        self._require_open()
-        return self._position
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._seek_to(offset, whence)
-
-    def truncate(self, size: int | None = None, /) -> int:
-        self._require_open()
-        if not self._writable:
-            raise io.UnsupportedOperation("File not open for writing")
-        return self._truncate_to(size)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self._require(self._readable, "reading")
-        return self._fs._read(self, -1 if size is None else operator.index(size))
-
-    def readall(self) -> bytes:
-        self._require(self._readable, "reading")
-        return self._fs._read(self, -1)
-
-    def readinto(self, buffer: Buffer, /) -> int:
-        self._require(self._readable, "reading")
-        return self._fs._read_into(self, _as_bytes_like(buffer))
-
-    def write(self, data: Buffer, /) -> int:
-        self._require(self._writable, "writing")
-        plain = data if type(data) is bytes else _as_bytes_like(data)
-        return self._fs._write(self, plain, len(plain))
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._node = _CLOSED
-            if self._grant is not None:
-                self._grant.release()
-
-    def _require_open(self) -> None:
-        if self.closed:
-            raise ValueError("I/O operation on closed file")
-
-    def _require(self, allowed: bool, purpose: str) -> None:
-        self._require_open()
-        if not allowed:
-            raise io.UnsupportedOperation(f"File not open for {purpose}")
-
-    def _dealloc_warn(self, source: object) -> None:
-        """Warn: `source`, a buffer of `io` on this file, is finalised without being closed."""
-        if not self.closed:
-            warn_unclosed(self, source)
-
-    def _set_finalizing(self, _: bool) -> None:
-        warn_unclosed(self, self)
-
-    # `io` sets this when it finalises an object that was not closed, just before it closes it.
-    _finalizing = property(fset=_set_finalizing)
-
-
-class BinaryFile(_Positioned, io.BufferedIOBase):
+class BinaryFile(PositionedFile, io.BufferedIOBase):
     """What all direct binary files have in common.
 
     They have no `__init__`: whoever makes one sets its attributes, as `_set_up` does, since a call
@@ -235,6 +57,7 @@ class BinaryFile(_Positioned, io.BufferedIOBase):
     )  # fmt: skip
 
     _buffer_class: ClassVar[Any]
+    _under_text = False
     _buffered_sibling: ClassVar[type[BinaryFile]]
 
     closed: bool
@@ -260,11 +83,8 @@ class BinaryFile(_Positioned, io.BufferedIOBase):
         self.mode = mode
         self.closed = False
 
-    def __repr__(self) -> str:
-        return _describe(self)
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+    __repr__ = describe
+    __reduce_ex__ = refuse_to_pickle
 
     @property
     def raw(self) -> RawFile:
@@ -278,40 +98,48 @@ class BinaryFile(_Positioned, io.BufferedIOBase):
         return raw
 
     def seekable(self) -> bool:
-        self._require_open()
+        if self.closed:
+            raise closed_error()
         return True
 
     def tell(self) -> int:
-        if self._node is _BUFFERED:
-            return self._buffer.tell()  # type: ignore[no-any-return]
-        self._require_open()
+        if self._node.content is None:
+            return self._buffer.tell()
         return self._position
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        if self._node is _BUFFERED:
-            return self._buffer.seek(offset, whence)  # type: ignore[no-any-return]
+        if self._node.content is None:
+            return self._buffer.seek(offset, whence)
+        if whence == 0 and type(offset) is type(whence) is int and 0 <= offset <= LARGEST_FILE:
+            self._position = offset
+            return offset
         return self._seek_to(offset, whence)
 
     def flush(self) -> None:
-        if self._node is _BUFFERED:
+        if self._node.content is None:
             self._buffer.flush()
-        else:
-            self._require_open()
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.close()
 
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self._node = _CLOSED
+            self._node = CLOSED
             if self._grant is not None:
                 self._grant.release()
 
+    def truncate(self, size: int | None = None, /) -> int:
+        self._require_open()
+        raise io.UnsupportedOperation("truncate")
+
     def _require_open(self) -> None:
         if self.closed:
-            raise ValueError("I/O operation on closed file.")
+            raise closed_error()
 
     def _buffered(self) -> Any:
         """Return the buffer of `io` through which this object goes from now on."""
-        if self._node is not _BUFFERED:
+        if self._node is not BUFFERED:
             self._require_open()
             self._put_buffer(_BUFFER_SIZE)
         return self._buffer
@@ -337,7 +165,7 @@ class BinaryFile(_Positioned, io.BufferedIOBase):
         if raw._writable:
             self._buffered_write = buffer.write
         self._grant = None
-        self._node = _BUFFERED
+        self._node = BUFFERED
         self.__class__ = self._buffered_sibling
 
     def _dealloc_warn(self, source: object) -> None:
@@ -351,14 +179,18 @@ class BinaryFile(_Positioned, io.BufferedIOBase):
     _finalizing = property(fset=_set_finalizing)  # see RawFile
 
 
+# Each slot of a binary file by its name: as an attribute of a class, it hands out what it holds.
+_slot = BinaryFile.__dict__.__getitem__
+
+
 class _Buffered(BinaryFile):
     """What all binary files that go through a buffer have in common."""
 
     __slots__ = ()
 
-    seek = BinaryFile._buffered_seek
-    tell = BinaryFile._buffered_tell
-    flush = BinaryFile._buffered_flush
+    seek = _slot("_buffered_seek")
+    tell = _slot("_buffered_tell")
+    flush = _slot("_buffered_flush")
 
     def close(self) -> None:
         if not self.closed:
@@ -380,35 +212,39 @@ class _Readable(BinaryFile):
     __slots__ = ()
 
     def readable(self) -> bool:
-        self._require_open()
+        if self.closed:
+            raise closed_error()
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
         node = self._node
         content = node.content
-        if size is None or size < 0:
+        if size == -1 or size is None:
             if type(content) is bytes and not self._position:
                 self._position = len(content)
                 if node.atime <= node.ctime:
                     node.atime = time_ns()
                 return content
-            if size is not None and size < -1:
+            if content is None:
+                return self._buffer.read()
+            return self._fs._read(self, -1)
+        if type(size) is not int or not 0 <= size <= sys.maxsize:
+            size = as_count(size)
+            if size < 0:
                 raise ValueError("read length must be non-negative or -1")
-            size = -1
-        elif (size < _FEW_BYTES and self._position) or content is None:
+        if content is None or (size < _FEW_BYTES and self._position):
             return self._buffered().read(size)  # type: ignore[no-any-return]
-        if content is None:
-            return self._buffer.read(size)  # type: ignore[no-any-return]
         return self._fs._read(self, size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        if 0 <= size < _FEW_BYTES or self._node is _BUFFERED:
+        size = as_count(size)
+        if self._node.content is None or 0 <= size < _FEW_BYTES:
             return self._buffered().read1(size)  # type: ignore[no-any-return]
         return self._fs._read(self, size)
 
     def readinto(self, buffer: Buffer, /) -> int:
-        view = _as_bytes_like(buffer)
-        if len(view) < _FEW_BYTES or self._node is _BUFFERED:
+        view = as_writable_view(buffer)
+        if self._node.content is None or len(view) < _FEW_BYTES:
             return self._buffered().readinto(view)  # type: ignore[no-any-return]
         return self._fs._read_into(self, view)
 
@@ -434,18 +270,27 @@ class _Writable(BinaryFile):
     __slots__ = ()
 
     def writable(self) -> bool:
-        self._require_open()
+        if self.closed:
+            raise closed_error()
         return True
 
     def write(self, data: Buffer, /) -> int:
-        plain = data if type(data) is bytes else _as_bytes_like(data)
+        plain = data if type(data) is bytes else as_bytes_like(data)
         count = len(plain)
-        if (count < _FEW_BYTES and self._position) or self._node is _BUFFERED:
+        if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
             return self._buffered().write(plain)  # type: ignore[no-any-return]
-        return self._fs._write(self, plain, count)
+        try:
+            return self._fs._write(self, plain, count)
+        except QuotaExceededError:
+            if not self._under_text:
+                raise
+            # A text file forgets its text when it hands it down. Kept in a buffer, it is written
+            # by the next flush for which there is room, as the builtin does.
+            self._put_buffer(max(count, _BUFFER_SIZE))
+            return self._buffer.write(plain)  # type: ignore[no-any-return]
 
     def truncate(self, size: int | None = None, /) -> int:
-        if self._node is _BUFFERED:
+        if self._node is BUFFERED:
             return self._buffer.truncate(size)  # type: ignore[no-any-return]
         self._require_open()
         return self._truncate_to(size)
@@ -465,11 +310,24 @@ class WriteFile(_Writable):
     _buffer_class = io.BufferedWriter
 
 
-class AppendFile(WriteFile):
+class _Appending(_Writable):
+    """Writing directly, always at the end."""
+
+    __slots__ = ()
+
+    def write(self, data: Buffer, /) -> int:
+        plain = data if type(data) is bytes else as_bytes_like(data)
+        if self._node is BUFFERED:
+            return self._buffer.write(plain)  # type: ignore[no-any-return]
+        with self._fs._lock:
+            self._position = self._node.size
+            return super().write(plain)
+
+
+class AppendFile(_Appending, WriteFile):
     """A binary file open for writing at its end."""
 
     __slots__ = ()
-    _appends = True
 
 
 class UpdateFile(_Readable, _Writable):
@@ -479,38 +337,32 @@ class UpdateFile(_Readable, _Writable):
     _buffer_class = io.BufferedRandom
 
 
-class AppendUpdateFile(UpdateFile):
+class AppendUpdateFile(_Appending, UpdateFile):
     """A binary file open for reading, and for writing at its end."""
 
     __slots__ = ()
-    _appends = True
 
 
 class _BufferedReadFile(_Buffered, ReadFile):
     __slots__ = ()
-    read = BinaryFile._buffered_read
-    readinto = BinaryFile._buffered_readinto
-    readline = BinaryFile._buffered_readline
+    read = _slot("_buffered_read")
+    readinto = _slot("_buffered_readinto")
+    readline = _slot("_buffered_readline")
 
 
 class _BufferedWriteFile(_Buffered, WriteFile):
     __slots__ = ()
-    write = BinaryFile._buffered_write
+    write = _slot("_buffered_write")
 
 
 class _BufferedUpdateFile(_Buffered, UpdateFile):
     __slots__ = ()
-    read = BinaryFile._buffered_read
-    readinto = BinaryFile._buffered_readinto
-    readline = BinaryFile._buffered_readline
-    write = BinaryFile._buffered_write
+    read = _slot("_buffered_read")
+    readinto = _slot("_buffered_readinto")
+    readline = _slot("_buffered_readline")
+    write = _slot("_buffered_write")
 
 
 ReadFile._buffered_sibling = _BufferedReadFile
 WriteFile._buffered_sibling = _BufferedWriteFile
 UpdateFile._buffered_sibling = _BufferedUpdateFile
-
-
-def _describe(file: Any) -> str:
-    state = " [closed]" if file.closed else ""
-    return f"<{type(file).__module__.partition('.')[0]}.{type(file).__name__.lstrip('_')} name={file.name!r}{state}>"

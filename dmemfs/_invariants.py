@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import stat
 
 from ._content import BlockList
-from ._nodes import Directory, File, Node, Symlink, UnlinkedFile
+from ._nodes import Directory, File, Node, Symlink
 from ._quota import Account
 
 
@@ -14,7 +13,7 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
     """Raise AssertionError where the tree contradicts itself or its account."""
     names: dict[int, int] = {}
     nodes: dict[int, Node] = {}
-    assert root.parent is root and root.nlink == _expected_links(root)
+    assert root.parent is root, "the root has a parent"
     pending = [root]
     while pending:
         directory = pending.pop()
@@ -22,8 +21,9 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
         nodes[id(directory)] = directory
         _check_directory(directory)
         for name, child in directory.children.items():
-            assert name not in ("", ".", "..") and "/" not in name, f"bad name {name!r}"
-            assert child.account is account
+            assert name not in ("", ".", ".."), f"{name!r} is no name"
+            assert "/" not in name, f"{name!r} is no name"
+            assert child.account is account, f"{name!r} is counted elsewhere"
             if isinstance(child, Directory):
                 assert child.parent is directory, f"{name!r} has another parent"
                 pending.append(child)
@@ -34,11 +34,8 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
         node = nodes[ino]
         assert node.nlink == count, f"{count} names, but a link count of {node.nlink}"
         assert type(node) in (File, Symlink), f"a {type(node).__name__} has a name"
-    open_only = [
-        found
-        for found in gc.get_objects()
-        if type(found) is UnlinkedFile and found.account is account
-    ]
+    account.settle()
+    open_only = account.unlinked_files()
     files = [node for node in nodes.values() if isinstance(node, File)] + open_only
     for file in files:
         _check_file(file)
@@ -46,7 +43,8 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
     assert account.used == used, f"{account.used} bytes counted, {used} in use"
     count = len(nodes) + len(open_only)
     assert account.nodes == count, f"{account.nodes} nodes counted, {count} in use"
-    assert 0 <= account.used <= account.max_bytes and 0 <= account.nodes <= account.max_nodes
+    assert 0 <= account.used <= account.max_bytes, "more bytes than there may be"
+    assert 1 <= account.nodes <= account.max_nodes, "more nodes than there may be"
     for head, directory in remembered.items():
         assert directory.removed or _lookup(root, head) is directory, (
             f"{head!r} is remembered wrong"
@@ -54,7 +52,8 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
 
 
 def _check_directory(directory: Directory) -> None:
-    assert stat.S_ISDIR(directory.mode) and not directory.removed
+    assert stat.S_ISDIR(directory.mode), "no directory's mode"
+    assert not directory.removed, "a directory in the tree says that it was removed"
     assert directory.nlink == _expected_links(directory), "link count of a directory"
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import errno
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 # A waiter is woken when its turn comes. It looks for itself this often all the same (seconds),
@@ -151,10 +152,11 @@ class LockTable:
     # that is inside `_mutex` already, or that holds other locks. So a release never waits for
     # `_mutex`: it leaves the grant in `_returned`, and whoever holds `_mutex` looks there after
     # unlocking it.
-    __slots__ = ("_mutex", "_queues", "_returned")
+    __slots__ = ("_busy_thread", "_mutex", "_queues", "_returned")
 
     def __init__(self) -> None:
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
+        self._busy_thread: int | None = None  # which is changing the queues
         self._queues: dict[Hashable, _NodeQueue] = {}
         self._returned: deque[LockGrant] = deque()
 
@@ -215,7 +217,7 @@ class LockTable:
 
     def _enter(self, grant: LockGrant, *, may_wait: bool) -> bool:
         """Let the grant in or, if it may wait, put it into the queue."""
-        with self._mutex:
+        with self._mutex, self._changing():
             self._take_back_returned()
             queue = self._queues.get(grant._key)
             if queue is None:
@@ -243,7 +245,7 @@ class LockTable:
         return True
 
     def _admit_waiting(self, key: Hashable) -> None:
-        with self._mutex:
+        with self._mutex, self._changing():
             self._take_back_returned()
             queue = self._queues.get(key)
             if queue is not None:
@@ -253,7 +255,7 @@ class LockTable:
     def _withdraw(self, grant: LockGrant) -> str | None:
         """Take the grant out of the queue unless it is held; say what stood in its way."""
         obstacle = None
-        with self._mutex:
+        with self._mutex, self._changing():
             self._take_back_returned()
             queue = self._queues.get(grant._key)
             if queue is not None and not grant._held:
@@ -266,29 +268,46 @@ class LockTable:
     def _give_back(self, grant: LockGrant) -> None:
         """Release a grant without ever waiting."""
         self._returned.append(grant)
-        while self._returned and self._mutex.acquire(blocking=False):
+        if self._busy_thread == threading.get_ident():
+            return  # a finalizer or a signal came in the midst of a change, whose end sees to it
+        while self._returned:
             try:
+                if not self._mutex.acquire(blocking=False):
+                    return  # whoever holds it sees to it
                 self._take_back_returned()
             finally:
-                self._mutex.release()
+                # Ctrl-C may come as soon as the mutex is taken: only the mutex itself knows.
+                if self._mutex._is_owned():  # type: ignore[attr-defined]
+                    self._mutex.release()
 
     def _settle(self) -> None:
         """Do what releasing threads left to whoever was holding the mutex."""
-        while self._returned:
+        while self._returned and self._busy_thread != threading.get_ident():
             with self._mutex:
                 self._take_back_returned()
 
     def _take_back_returned(self) -> None:
         """Carry out the releases that came in; the mutex is held."""
-        while self._returned:
-            # Two threads may release one grant, and the first look may have been interrupted: it
-            # is the grant itself that knows whether it still counts.
-            grant = self._returned[0]
-            queue = self._queues.get(grant._key)
-            if queue is not None:
-                queue.leave(grant)
-                self._forget_if_idle(grant._key, queue)
-            self._returned.popleft()
+        with self._changing():
+            while self._returned:
+                # Two threads may release one grant, and the first look may have been interrupted:
+                # it is the grant itself that knows whether it still counts.
+                grant = self._returned[0]
+                queue = self._queues.get(grant._key)
+                if queue is not None:
+                    queue.leave(grant)
+                    self._forget_if_idle(grant._key, queue)
+                self._returned.popleft()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let releases that come from this very thread wait until the change is complete."""
+        outer = self._busy_thread
+        self._busy_thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._busy_thread = outer
 
     def _forget_if_idle(self, key: Hashable, queue: _NodeQueue) -> None:
         if queue.idle:
@@ -299,7 +318,7 @@ class LockTable:
 
         Complexity: O(locked nodes + waiters).
         """
-        with self._mutex:
+        with self._mutex, self._changing():
             self._take_back_returned()
             for key, queue in self._queues.items():
                 assert not queue.idle, f"{key!r} is kept though nobody holds it or waits for it"

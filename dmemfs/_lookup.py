@@ -7,15 +7,15 @@ import os
 import stat
 import sys
 from time import time_ns
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from . import _grammar
 from ._errors import os_error
-from ._grammar import StrPath
+from ._grammar import StrPath, is_plain_name
 from ._nodes import Directory, File, Node, Owner, Symlink
 from ._storage import Storage
 
-_MOST_CACHED_DIRECTORIES = 1 << 16
+_MOST_REMEMBERED = 1 << 16
 
 
 Place: TypeAlias = tuple[Directory, str, Node | None, bool]
@@ -61,11 +61,12 @@ class Lookup(Storage):
         Complexity: as that of `stat`.
         """
         try:
-            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
-            directory = self._directories[head]  # type: ignore[index]
-            node = directory.children.get(name)  # type: ignore[arg-type]
+            text: Any = path
+            head, _, name = text.rpartition("/")
+            directory = self._directories[head]
+            node = directory.children.get(name)
             if node is None:
-                if not directory.removed and not _grammar.is_special(name):  # type: ignore[arg-type]
+                if is_plain_name(name) and not directory.removed:
                     return False
             elif type(node) is not Symlink:
                 return True
@@ -102,16 +103,17 @@ class Lookup(Storage):
             OSError: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG as the kernel would.
         """
         try:
-            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
-            node: Node | None = self._directories[head].children[name]
-            if not follow or type(node) is not Symlink:
-                return node  # type: ignore[return-value]
+            text: Any = path
+            head, _, name = text.rpartition("/")
+            quick = self._directories[head].children[name]
+            if not follow or type(quick) is not Symlink:
+                return quick
         except (KeyError, AttributeError, TypeError):
             pass
-        _, _, found, _ = self._resolve(path, follow=follow)
-        if found is None:
+        _, _, node, _ = self._resolve(path, follow=follow)
+        if node is None:
             raise os_error(errno.ENOENT, path)
-        return found
+        return node
 
     def _find_directory(self, path: StrPath) -> Directory:
         node = self._find(path)
@@ -136,70 +138,74 @@ class Lookup(Storage):
     def _place(self, path: StrPath) -> Place:
         """Resolve as the calls do that change an entry: the last component is not followed."""
         try:
-            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
-            directory = self._directories[head]  # type: ignore[index]
-            node = directory.children.get(name)  # type: ignore[arg-type]
-            if node is not None or (_grammar.is_plain_name(name) and not directory.removed):  # type: ignore[arg-type]
-                return directory, name, node, False  # type: ignore[return-value]
+            text: Any = path
+            head, _, name = text.rpartition("/")
+            directory = self._directories[head]
+            node = directory.children.get(name)
+            if node is not None or (is_plain_name(name) and not directory.removed):
+                return directory, name, node, False
         except (KeyError, AttributeError, TypeError):
             pass
         return self._walk_path(path, follow=False, follow_with_slash=False)
 
     def _walk_path(self, path: StrPath, *, follow: bool, follow_with_slash: bool) -> Place:
+        """Resolve a path component by component; the lock is held, so that none of them moves."""
         text = _grammar.as_text(path)
         if not text:
             raise os_error(errno.ENOENT, path)
         if _grammar.too_long(text, _grammar.PATH_MAX):
             raise os_error(errno.ENAMETOOLONG, path)
-        wants_directory = text.endswith("/")
-        follow = follow or (wants_directory and follow_with_slash)
-        pending = _components(text)
-        directory: Directory = self._root
-        node: Node | None = directory
-        name = ""
-        links = 0
-        plain = True
-        while pending:
-            name = pending.pop()
-            if name == ".":
-                node = directory
-            elif name == "..":
-                node = directory = directory.parent
-                plain = False
-            else:
-                if _grammar.too_long(name, _grammar.NAME_MAX):
-                    raise os_error(errno.ENAMETOOLONG, path)
-                node = directory.children.get(name)
-                if type(node) is Symlink and (pending or follow):
-                    links += 1
-                    if links > _grammar.MAX_LINKS:
-                        raise os_error(errno.ELOOP, path)
-                    if node.target.startswith("/"):
-                        directory = self._root
-                    wants_directory = wants_directory or (not pending and node.target.endswith("/"))
-                    pending.extend(_components(node.target))
-                    name, node, plain = "", directory, False
-                    continue
-                if node is None and pending:
-                    raise os_error(errno.ENOENT, path)
-            if pending:
-                if type(node) is not Directory:
-                    raise os_error(errno.ENOTDIR, path)
-                directory = node
-        if plain and name and not wants_directory and name != ".":
-            self._remember(text.rpartition("/")[0], directory)
-        return directory, name, node, wants_directory
+        with self._lock:
+            wants_directory = text.endswith("/")
+            follow = follow or (wants_directory and follow_with_slash)
+            pending = _components(text)
+            directory: Directory = self._root
+            node: Node | None = directory
+            name = ""
+            links = 0
+            plain = True
+            while pending:
+                name = pending.pop()
+                if name == ".":
+                    node = directory
+                elif name == "..":
+                    node = directory = directory.parent
+                    plain = False
+                else:
+                    if _grammar.too_long(name, _grammar.NAME_MAX):
+                        raise os_error(errno.ENAMETOOLONG, path)
+                    node = directory.children.get(name)
+                    if type(node) is Symlink and (pending or follow):
+                        links += 1
+                        if links > _grammar.MAX_LINKS:
+                            raise os_error(errno.ELOOP, path)
+                        if node.target.startswith("/"):
+                            directory = self._root
+                        wants_directory = wants_directory or (
+                            not pending and node.target.endswith("/")
+                        )
+                        pending.extend(_components(node.target))
+                        name, node, plain = "", directory, False
+                        continue
+                    if node is None and pending:
+                        raise os_error(errno.ENOENT, path)
+                if pending:
+                    if type(node) is not Directory:
+                        raise os_error(errno.ENOTDIR, path)
+                    directory = node
+            if plain and name and not wants_directory and name != ".":
+                self._remember(text.rpartition("/")[0], directory)
+            return directory, name, node, wants_directory
 
     def _remember(self, head: str, directory: Directory) -> None:
-        if len(self._directories) >= _MOST_CACHED_DIRECTORIES:
-            self._forget_directories()
+        if len(self._directories) >= _MOST_REMEMBERED:
+            self._directories = {"": self._root}
         self._directories[head] = directory
-        while not directory.remembered:
+        while True:
             directory.remembered = True
+            if directory.parent is directory:
+                break
             directory = directory.parent
-
-    def _forget_directories(self) -> None:
-        self._directories = {"": self._root}
 
 
 def _components(path: str) -> list[str]:
@@ -208,7 +214,7 @@ def _components(path: str) -> list[str]:
 
 
 def _process_owner() -> Owner:
-    """Return the user and the group that own what this process makes; root's where there are none."""
+    """Return the user and the group that own what this process makes; on Windows, root's."""
     if sys.platform == "win32":
         return (0, 0)
     return (os.geteuid(), os.getegid())

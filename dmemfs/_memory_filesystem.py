@@ -6,15 +6,16 @@ import io
 import operator
 import os
 import warnings
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal
 
-from ._grammar import StrPath
-from ._handles import BinaryFile, RawFile
+from ._grammar import StrPath, is_plain_name
+from ._handles import BinaryFile
 from ._invariants import check_invariants
 from ._locks import LockGrant, LockTable
 from ._memory_limit import memory_limit
 from ._nodes import File
-from ._open_modes import OPEN_MODES, OpenMode, mode_error
+from ._open_modes import OPEN_MODES, OpenMode, check_text_arguments, mode_error
+from ._raw_file import RawFile
 from ._transfer import Transfer
 
 DEFAULT_LOCK_TIMEOUT = 10.0
@@ -99,23 +100,31 @@ class MemoryFileSystem(Transfer):
             BlockingIOError: the lock was not free in time.
             ValueError: the arguments contradict each other.
         """
-        how = OPEN_MODES.get(mode) if type(mode) is str else None
-        if how is None:
-            raise mode_error(mode)
+        try:
+            how = OPEN_MODES[mode]
+        except (KeyError, TypeError):
+            raise mode_error(mode) from None
         if buffering != -1 or lock is not None:
             return self._open_with_options(
                 path, mode, buffering, encoding, errors, newline, lock, lock_timeout
             )
-        if not how.text and (encoding or errors or newline) is not None:
-            raise _text_argument_error(encoding, errors)
+        if encoding is not None or errors is not None or newline is not None:
+            check_text_arguments(how, encoding, errors, newline)
         try:
-            head, _, name = path.rpartition("/")  # type: ignore[union-attr, arg-type]
-            directory = self._directories[head]  # type: ignore[index]
-            node: Any = directory.children.get(name)  # type: ignore[arg-type]
-            if type(node) is not File or how.exclusive:
+            text: Any = path
+            head, _, name = text.rpartition("/")
+            directory = self._directories[head]
+            node: Any = directory.children.get(name)
+            if how.exclusive:
                 node = self._open_node(path, how)
-            elif how.truncates:
-                self._truncate(node, 0, path)
+            elif type(node) is File:
+                if how.truncates:
+                    self._empty(node)
+            else:
+                if node is None and how.creates and is_plain_name(name):
+                    node = self._create_file(directory, name, path)
+                if type(node) is not File:
+                    node = self._open_node(path, how)
         except (KeyError, AttributeError, TypeError):
             path = os.fspath(path)
             node = self._open_node(path, how)
@@ -129,7 +138,7 @@ class MemoryFileSystem(Transfer):
         file.closed = False
         if how.text:
             return _text_file(file, mode, encoding, errors, newline)
-        return file
+        return file  # type: ignore[return-value]
 
     def _open_with_options(
         self,
@@ -144,14 +153,14 @@ class MemoryFileSystem(Transfer):
     ) -> IO[Any]:
         how = OPEN_MODES[mode]
         buffering = operator.index(buffering)
+        if not -(1 << 31) <= buffering < 1 << 31:
+            raise OverflowError("Python int too large to convert to C int")
         if lock not in (None, "shared", "exclusive"):
             raise ValueError(f"lock must be 'shared', 'exclusive' or None, not {lock!r}")
-        if how.text:
-            if buffering == 0:
-                raise ValueError("can't have unbuffered text I/O")
-        elif (encoding or errors or newline) is not None:
-            raise _text_argument_error(encoding, errors)
-        elif buffering == 1:
+        if how.text and buffering == 0:
+            raise ValueError("can't have unbuffered text I/O")
+        check_text_arguments(how, encoding, errors, newline)
+        if buffering == 1 and not how.text:
             warnings.warn(
                 "line buffering (buffering=1) isn't supported in binary mode, "
                 "the default buffer size will be used",
@@ -178,7 +187,7 @@ class MemoryFileSystem(Transfer):
             file._put_buffer(buffering)
         if how.text:
             return _text_file(file, mode, encoding, errors, newline, line_buffering=buffering == 1)
-        return file
+        return file  # type: ignore[return-value]
 
     def _open_node(self, path: StrPath, how: OpenMode, *, truncate: bool = True) -> File:
         """Return the node to open, made or emptied as `how` asks."""
@@ -238,6 +247,7 @@ def _text_file(
     newline: str | None,
     line_buffering: bool = False,
 ) -> io.TextIOWrapper:
+    file._under_text = True
     try:
         text = io.TextIOWrapper(file, encoding, errors, newline, line_buffering)
     except BaseException:
@@ -245,9 +255,3 @@ def _text_file(
         raise
     text.mode = mode  # type: ignore[misc]
     return text
-
-
-def _text_argument_error(encoding: str | None, errors: str | None) -> ValueError:
-    name = "encoding" if encoding is not None else "errors" if errors is not None else "newline"
-    an = "a" if name == "newline" else "an"
-    return ValueError(f"binary mode doesn't take {an} {name} argument")

@@ -8,12 +8,15 @@ from contextlib import suppress
 from time import time_ns
 
 from . import _grammar
+from ._content import BlockList, content_size
 from ._errors import os_error
 from ._grammar import StrPath
 from ._lookup import Lookup, Place
-from ._nodes import Directory, File, Node, Symlink, class_with_one_link_less
+from ._nodes import Directory, File, Node, Symlink
+from ._quota import UnlinkedRecord
 
 _UMASK = 0o022
+_RMDIR_ERRORS = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
 _FILE_MODE = stat.S_IFREG | (0o666 & ~_UMASK)
 
 
@@ -43,29 +46,33 @@ class Namespace(Lookup):
             self.makedirs(path, mode, exist_ok)
             return
         try:
-            with self._lock:
-                directory, name = self._place_for_new(path, is_directory=True)
-                account = self._account
-                if account.nodes >= account.max_nodes:
-                    account.require(0, 1, path)
-                now = time_ns()
-                node = Directory()
-                node.mode = stat.S_IFDIR | (mode & 0o1777 & ~_UMASK)
-                node.owner = self._owner
-                node.nlink = 2
-                node.mtime = node.ctime = node.atime = now
-                node.account = account
-                node.children = {}
-                node.parent = directory
-                node.removed = False
-                node.remembered = False
-                account.nodes += 1
-                directory.nlink += 1
-                directory.mtime = directory.ctime = now
-                directory.children[name] = node
-        except FileExistsError:
-            if not exist_ok or not self.is_dir(path):
-                raise
+            if not self._try_lock(False):
+                self._wait_for_lock()
+            directory, name, other, _ = self._place(path)
+            if other is not None or directory.removed:
+                if exist_ok and self.is_dir(path):
+                    return
+                raise os_error(errno.ENOENT if other is None else errno.EEXIST, path)
+            account = self._account
+            if account.nodes >= account.max_nodes:
+                account.require(0, 1, path)
+            now = time_ns()
+            node = Directory()
+            node.mode = stat.S_IFDIR | (mode & 0o1777 & ~_UMASK)
+            node.owner = self._owner
+            node.nlink = 2
+            node.mtime = node.ctime = node.atime = now
+            node.account = account
+            node.children = {}
+            node.parent = directory
+            node.removed = False
+            node.remembered = False
+            account.nodes += 1
+            directory.nlink += 1
+            directory.mtime = directory.ctime = now
+            directory.children[name] = node
+        finally:
+            self._unlock()
 
     def makedirs(self, path: StrPath, mode: int = 0o777, exist_ok: bool = False) -> None:
         """Make a directory and the missing ones above it.
@@ -186,11 +193,16 @@ class Namespace(Lookup):
                 raise os_error(errno.EISDIR, path)
             if wants_directory:
                 raise os_error(errno.ENOTDIR, path)
+            record = self._record_lost_link(node)
+            account = self._account
             now = time_ns()
-            kind = class_with_one_link_less(node)
             directory.mtime = directory.ctime = node.ctime = now
             node.nlink -= 1
-            node.__class__ = kind  # type: ignore[assignment]
+            if record is not None:
+                record.counts = True
+                node.account = record.account
+            elif not node.nlink:
+                account.nodes -= 1
             del directory.children[name]
 
     unlink = remove
@@ -203,13 +215,14 @@ class Namespace(Lookup):
             NotADirectoryError: it is no directory.
             OSError: ENOTEMPTY; EBUSY for the root; EINVAL for a path that ends in `.`.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             directory, name, node, _ = self._place(path)
             if type(node) is not Directory:
                 raise os_error(errno.ENOENT if node is None else errno.ENOTDIR, path)
-            if _grammar.is_special(name):
-                codes = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
-                raise os_error(codes[name], path)
+            if name in _RMDIR_ERRORS:
+                raise os_error(_RMDIR_ERRORS[name], path)
             if node.children:
                 raise os_error(errno.ENOTEMPTY, path)
             now = time_ns()
@@ -220,6 +233,8 @@ class Namespace(Lookup):
             directory.nlink -= 1
             directory.mtime = directory.ctime = now
             del directory.children[name]
+        finally:
+            self._unlock()
 
     def rmtree(self, path: StrPath, ignore_errors: bool = False) -> None:
         """Remove a directory and all that is in it, at once.
@@ -274,7 +289,9 @@ class Namespace(Lookup):
 
         Complexity: O(1) in what is below a directory, O(depth) in the height of the tree.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             try:
                 source, target = self._place(src), self._place(dst)
             except OSError as error:
@@ -287,11 +304,14 @@ class Namespace(Lookup):
             if node is None or node is replaced:  # two names of one file: POSIX leaves both
                 return
             moves_directory = isinstance(node, Directory)
-            kind = class_with_one_link_less(replaced) if replaced and not moves_directory else None
-            now = time_ns()
+            record = None
+            if replaced is not None and not moves_directory:
+                record = self._record_lost_link(replaced)
+            account = self._account
+            remembered = self._directories
             if moves_directory and node.remembered:  # type: ignore[attr-defined]
-                self._forget_directories()
-                node.remembered = False  # type: ignore[attr-defined]
+                remembered = {"": self._root}
+            now = time_ns()
             old.mtime = old.ctime = new.mtime = new.ctime = node.ctime = now
             if moves_directory:
                 old.nlink -= 1
@@ -300,15 +320,22 @@ class Namespace(Lookup):
             if replaced is not None:
                 replaced.ctime = now
                 replaced.nlink -= 1
-                if kind is not None:
-                    replaced.__class__ = kind  # type: ignore[assignment]
-                else:
+                if moves_directory:
                     new.nlink -= 1
                     replaced.nlink = 0
                     replaced.removed = True  # type: ignore[attr-defined]
-                    self._account.nodes -= 1
+                if record is not None:
+                    record.counts = True
+                    replaced.account = record.account
+                elif not replaced.nlink:
+                    account.nodes -= 1
             del old.children[old_name]
             new.children[new_name] = node
+            if remembered is not self._directories:
+                self._directories = remembered
+                node.remembered = False  # type: ignore[attr-defined]
+        finally:
+            self._unlock()
 
     replace = rename
 
@@ -316,13 +343,24 @@ class Namespace(Lookup):
         """Rename, making the missing directories above `dst`.
 
         Raises:
-            OSError: as `rename`; what was made above `dst` stays.
+            OSError: as `rename`; nothing has changed.
         """
-        self._find(src, follow=False)
-        above = _directory_above(_grammar.as_text(dst))
-        if above:
-            self.makedirs(_grammar.as_given(above, dst), exist_ok=True)
-        self.rename(src, dst)
+        made: list[str] = []
+        with self._lock:
+            try:
+                for directory in self._missing_above(_grammar.as_text(dst)):
+                    made.append(directory)
+                    self.mkdir(directory)
+                self.rename(src, dst)
+            except BaseException:
+                self._unmake(made)
+                raise
+
+    def _unmake(self, directories: list[str]) -> None:
+        """Remove the directories of a failed operation, as far as they were made."""
+        for directory in reversed(directories):
+            with suppress(OSError):
+                self.rmdir(directory)
 
     def _obstacle_to_rename(self, source: Place, target: Place) -> int:
         """Return the errno of what forbids a rename, 0 if nothing does, in the kernel's order."""
@@ -335,11 +373,13 @@ class Namespace(Lookup):
         if type(node) is not Directory:
             if wants_directory or target_wants_directory:
                 return errno.ENOTDIR
-            return errno.EISDIR if type(replaced) is Directory else 0
-        while above is not self._root:
-            if above is node:
-                return errno.EINVAL
-            above = above.parent
+            if type(replaced) is not Directory:
+                return 0
+            return errno.ENOTEMPTY if _is_within(source[0], replaced) else errno.EISDIR
+        if replaced is not node and type(replaced) is Directory and _is_within(source[0], replaced):
+            return errno.ENOTEMPTY
+        if _is_within(above, node):
+            return errno.EINVAL
         if replaced is node or replaced is None:
             return 0
         if type(replaced) is not Directory:
@@ -375,48 +415,95 @@ class Namespace(Lookup):
         return directory, name
 
     def _file_to_open(
-        self, path: StrPath, *, create: bool = False, exclusive: bool = False
+        self,
+        path: StrPath,
+        *,
+        create: bool = False,
+        exclusive: bool = False,
+        content: bytes | BlockList = b"",
     ) -> File:
-        """Return the file at `path`, a new one if it is missing and to be made.
+        """Return the file at `path`, a new one of `content` if it is missing and to be made.
 
         Raises:
             OSError: ENOENT, EEXIST, EISDIR and those of resolution, as `os.open` would.
         """
-        directory, name, node, wants_directory = self._walk_path(
-            path, follow=not exclusive, follow_with_slash=True
-        )
-        if node is None:
-            if not create or directory.removed:
-                raise os_error(errno.ENOENT, path)
-            if wants_directory:
+        with self._lock:
+            if create:
+                self._refuse_slash(path)
+            directory, name, node, wants_directory = self._walk_path(
+                path, follow=not exclusive, follow_with_slash=True
+            )
+            if node is None:
+                if not create or directory.removed:
+                    raise os_error(errno.ENOENT, path)
+                node = self._create_file(directory, name, path, content)
+            elif exclusive:
+                raise os_error(errno.EEXIST, path)
+            if not isinstance(node, File):
                 raise os_error(errno.EISDIR, path)
-            return self._create_file(directory, name, path)
-        if exclusive:
-            raise os_error(errno.EEXIST, path)
-        if not isinstance(node, File):
-            raise os_error(errno.EISDIR, path)
-        if wants_directory:
-            raise os_error(errno.EISDIR if create else errno.ENOTDIR, path)
-        return node
+            if wants_directory:
+                raise os_error(errno.EISDIR if create else errno.ENOTDIR, path)
+            return node
 
-    def _create_file(self, directory: Directory, name: str, path: StrPath) -> File:
-        """Make an empty file of a name that is free."""
-        account = self._account
-        if account.nodes >= account.max_nodes:
-            account.require(0, 1, path)
-        now = time_ns()
-        node = File()
-        node.mode = _FILE_MODE
-        node.owner = self._owner
-        node.nlink = 1
-        node.mtime = node.ctime = node.atime = now
-        node.account = account
-        node.content = b""
-        node.size = 0
-        account.nodes += 1
-        directory.mtime = directory.ctime = now
-        directory.children[name] = node
-        return node
+    def _refuse_slash(self, path: StrPath) -> None:
+        """Raise EISDIR for a path with a slash behind a name, where a file is to be made.
+
+        The kernel does so as soon as the directory above is found, whatever the name leads to.
+        """
+        text = _grammar.as_text(path)
+        if text.endswith("/"):
+            head, _, name = text.rstrip("/").rpartition("/")
+            if not _grammar.is_special(name):
+                self._find_directory(head or "/")
+                raise os_error(errno.EISDIR, path)
+
+    def _create_file(
+        self,
+        directory: Directory,
+        name: str,
+        path: StrPath,
+        content: bytes | BlockList = b"",
+    ) -> File | None:
+        """Make a file, or return the one that came between.
+
+        None says that something else came between: its directory was removed, or its name was
+        given to something that is no file. Then the path has to be resolved anew.
+        """
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
+            children = directory.children
+            if name in children or directory.removed:
+                other = children.get(name)
+                return other if type(other) is File else None
+            account = self._account
+            if account.nodes >= account.max_nodes:
+                account.require(0, 1, path)
+            node = File()
+            node.mode = _FILE_MODE
+            node.owner = self._owner
+            node.nlink = 1
+            node.account = account
+            node.content = content
+            node.size = stored = 0
+            if content:
+                node.size, stored = content_size(content)
+                account.require(stored, 1, path)
+            now = time_ns()
+            node.mtime = node.ctime = node.atime = now
+            account.nodes += 1
+            account.used += stored
+            directory.mtime = directory.ctime = now
+            children[name] = node
+            return node
+        finally:
+            self._unlock()
+
+    def _record_lost_link(self, node: Node) -> UnlinkedRecord | None:
+        """Return what has to take effect when `node` loses a name: something, if it is the last."""
+        if node.nlink == 1 and isinstance(node, File):
+            return self._account.record_unlinking(node)
+        return None
 
     def _dismantle(self, directories: list[Directory], others: list[Node], now: int) -> None:
         """Free what is out of the tree already.
@@ -434,10 +521,14 @@ class Namespace(Lookup):
             del directories[-1]
         while others:
             node = others[-1]
-            kind = class_with_one_link_less(node)
+            record = self._record_lost_link(node)
             node.ctime = now
             node.nlink -= 1
-            node.__class__ = kind  # type: ignore[assignment]
+            if record is not None:
+                record.counts = True
+                node.account = record.account
+            elif not node.nlink:
+                account.nodes -= 1
             del others[-1]
 
 
@@ -452,6 +543,15 @@ def _everything_below(top: Directory) -> tuple[list[Directory], list[Node]]:
             else:
                 others.append(child)
     return directories, others
+
+
+def _is_within(directory: Directory, above: Directory) -> bool:
+    """Tell whether `directory` is `above` or lies below it."""
+    while directory is not above:
+        if directory.parent is directory:
+            return False
+        directory = directory.parent
+    return True
 
 
 def _directory_above(path: str) -> str:

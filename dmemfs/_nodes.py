@@ -65,7 +65,7 @@ class File(Node):
         size: its length in bytes, always that of `content`.
     """
 
-    __slots__ = ("content", "size")
+    __slots__ = ("__weakref__", "content", "size")
 
     content: Content
     size: int
@@ -74,19 +74,6 @@ class File(Node):
         """Return the bytes that the quota counts: all but holes."""
         content = self.content
         return content.counted if type(content) is BlockList else self.size
-
-
-class UnlinkedFile(File):
-    """A file without a name, alive while something still has it open.
-
-    A file becomes one by a change of its class when its last link goes. It is counted until the
-    last reference to it goes, which is the last close; so opening a file costs no bookkeeping.
-    """
-
-    __slots__ = ()
-
-    def __del__(self) -> None:
-        self.account.release(self.stored_bytes(), 1)
 
 
 class Symlink(Node):
@@ -99,19 +86,3 @@ class Symlink(Node):
     __slots__ = ("target",)
 
     target: str
-
-
-class UnlinkedSymlink(Symlink):
-    """A symbolic link without a name, about to be freed; counted until then."""
-
-    __slots__ = ()
-
-    def __del__(self) -> None:
-        self.account.release(0, 1)
-
-
-def class_with_one_link_less(node: Node) -> type[Node]:
-    """Return the class that `node`, no directory, has to have when it loses a link."""
-    if node.nlink > 1:
-        return type(node)
-    return UnlinkedSymlink if isinstance(node, Symlink) else UnlinkedFile

@@ -68,3 +68,18 @@ def mode_error(mode: object) -> Exception:
         if not letters & set("rwax")
         else "must have exactly one of create/read/write/append mode"
     )
+
+
+def check_text_arguments(how: OpenMode, encoding: object, errors: object, newline: object) -> None:
+    """Raise as the builtin `open` does, before it looks at any file, for wrong text arguments."""
+    for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise TypeError(f"open() argument {name!r} must be str or None, not {kind}")
+        if "\0" in value:
+            raise ValueError("embedded null character")
+        if not how.text:
+            article = "a" if name == "newline" else "an"
+            raise ValueError(f"binary mode doesn't take {article} {name} argument")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from threading import RLock
-from typing import Any
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 from ._errors import QuotaExceededError
+
+if TYPE_CHECKING:
+    from ._nodes import File
 
 UNLIMITED = 1 << 63
 
@@ -13,37 +17,105 @@ UNLIMITED = 1 << 63
 class Account:
     """Bytes and nodes in use, and how many there may be.
 
-    Whoever changes a count holds the lock. Between reading a count and storing it again stands no
-    call, so that neither a signal handler nor a finaliser can come between.
+    Whoever reads or changes a count holds the lock of the file system. Between reading a count and
+    storing it again stands no call, so that neither a signal handler nor a finaliser can come
+    between.
 
     Attributes:
-        lock: the lock of the file system that this account belongs to.
         used: bytes of content in use, holes excluded.
         max_bytes: the limit of `used`; `UNLIMITED` for none.
         nodes: files, directories and links in use.
         max_nodes: the limit of `nodes`; `UNLIMITED` for none.
     """
 
-    __slots__ = ("lock", "max_bytes", "max_nodes", "nodes", "used")
+    __slots__ = ("_gone", "_unlinked", "max_bytes", "max_nodes", "nodes", "used")
 
-    def __init__(self, lock: RLock, max_bytes: int | None, max_nodes: int | None) -> None:  # type: ignore[valid-type]
-        self.lock = lock
+    def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
         self.used = 0
         self.max_bytes = UNLIMITED if max_bytes is None else max_bytes
         self.nodes = 0
         self.max_nodes = UNLIMITED if max_nodes is None else max_nodes
+        self._unlinked: set[UnlinkedRecord] = set()
+        self._gone: deque[UnlinkedRecord] = deque()
 
     def require(self, growth: int, nodes: int, path: Any = None) -> None:
         """Raise QuotaExceededError unless so many bytes and nodes more would fit."""
-        if self.used + growth > self.max_bytes:
+        if self.used + growth > self.max_bytes or self.nodes + nodes > self.max_nodes:
+            self.settle()
+        if growth > 0 and self.used + growth > self.max_bytes:
             raise QuotaExceededError(growth, self.max_bytes - self.used, self.max_bytes, path=path)
         if self.nodes + nodes > self.max_nodes:
             raise QuotaExceededError(
                 nodes, self.max_nodes - self.nodes, self.max_nodes, unit="nodes", path=path
             )
 
-    def release(self, stored: int, nodes: int) -> None:
-        """Give back bytes and nodes."""
-        with self.lock:
-            self.used -= stored
-            self.nodes -= nodes
+    def record_unlinking(self, file: File) -> UnlinkedRecord:
+        """Prepare for `file` to lose its last name, which is done when the record says so."""
+        record = UnlinkedRecord(file, self._gone.append)
+        record.account = UnlinkedAccount(self, file.stored_bytes())
+        record.counts = False
+        self._unlinked.add(record)
+        return record
+
+    def settle(self) -> None:
+        """Bring the counts up to date with the unlinked files.
+
+        Complexity: O(unlinked files that are open, or were closed since).
+        """
+        while self._gone:
+            record = self._gone[0]
+            if record.counts:
+                self.used -= record.account.reserved
+                self.nodes -= 1
+                record.counts = False
+            self._unlinked.discard(record)
+            self._gone.popleft()
+        for record in list(self._unlinked):
+            own = record.account
+            self.used -= own.reserved - own.used if record.counts else 0
+            own.reserved = own.used
+
+    def unlinked_files(self) -> list[File]:
+        """Return the files that have no name and are still open."""
+        alive = [record() for record in list(self._unlinked) if record.counts]
+        return [file for file in alive if file is not None]
+
+
+class UnlinkedAccount(Account):
+    """Counts one file that has no name but is still open.
+
+    What is reserved for it stays counted in the account where the file was counted before, until
+    the file is gone.
+    """
+
+    __slots__ = ("_parent", "reserved")
+
+    def __init__(self, parent: Account, stored: int) -> None:
+        super().__init__(-1, None)  # a limit below all: every growth goes through `require`
+        self._parent = parent
+        self.used = self.reserved = stored
+
+    def require(self, growth: int, nodes: int, path: Any = None) -> None:
+        """Reserve so many bytes more, or raise QuotaExceededError."""
+        missing = self.used + growth - self.reserved
+        if missing > 0:
+            self._parent.require(missing, nodes, path)
+            self._parent.used += missing
+            self.reserved += missing
+
+
+class UnlinkedRecord(weakref.ref["File"]):
+    """Notices when a file without a name is closed for the last time, and so is gone.
+
+    Its callback is a method in C: it cannot be interrupted as a finaliser in Python could be. The
+    count is settled by whoever next needs it to be exact.
+
+    Attributes:
+        account: what counts the file while it lives.
+        counts: whether the file has really lost its last name.
+    """
+
+    __slots__ = ("account", "counts")
+
+    account: UnlinkedAccount
+    counts: bool

@@ -6,16 +6,18 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from time import time_ns
 from typing import Any, Protocol
 
-from ._block_pool import BlockPool
-from ._content import SMALL_FILE_LIMIT, BlockList
+from ._block_pool import BLOCK_SIZE, BlockPool
+from ._content import SMALL_FILE_LIMIT, BlockList, content_size
 from ._errors import os_error, report_unraisable
 from ._nodes import File
 from ._quota import Account
 
 LARGEST_FILE = (1 << 63) - 1
+_LONGEST_WAIT = 60.0
 
 
 class Cursor(Protocol):
@@ -24,25 +26,22 @@ class Cursor(Protocol):
     Attributes:
         _node: the file.
         _position: bytes from the start.
-        _appends: whether each write goes to the end, wherever the position is.
         name: the path, for the message of an error.
     """
 
     _node: File
     _position: int
-    _appends: bool
     name: Any
 
 
 class FixedCursor:
     """A cursor of its own, for whoever is no file object."""
 
-    __slots__ = ("_appends", "_node", "_position", "name")
+    __slots__ = ("_node", "_position", "name")
 
     def __init__(self, node: File, position: int, name: Any) -> None:
         self._node = node
         self._position = position
-        self._appends = False
         self.name = name
 
 
@@ -53,43 +52,73 @@ class Storage:
     while waiting for anything else. A change of state has two parts: first all that can fail or be
     interrupted, then plain assignments with no call between them. So an exception, a
     KeyboardInterrupt included, finds the old state or the new one.
+
+    The busiest operations take the lock by `_try_lock` and `_unlock`, at half the cost of `with`:
+
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
+            ...
+        finally:
+            self._unlock()
+
+    The lock is taken inside of `try`, because a KeyboardInterrupt may come as soon as it is taken.
     """
 
     def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
         self._lock = threading.RLock()
-        self._account = Account(self._lock, max_bytes, max_nodes)
+        self._try_lock = self._lock.acquire
+        self._unlock = self._lock.release
+        self._account = Account(max_bytes, max_nodes)
         self._pool = BlockPool()
         self._writing = False
         self._deferred: list[Callable[[], object]] = []
+
+    def _wait_for_lock(self) -> None:
+        """Take the lock, which is held for the length of an operation only.
+
+        A KeyboardInterrupt is raised when the lock is taken: whoever waits here releases it.
+        """
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                if self._try_lock(timeout=_LONGEST_WAIT):
+                    break
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
     def _read(self, cursor: Cursor, count: int) -> bytes:
         """Return up to `count` bytes and move the cursor behind them; all if `count` is negative.
 
         Complexity: O(bytes returned); O(1) for all of what was written in one piece.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             node = cursor._node
-            content = node.content
+            content: Any = node.content
             position = cursor._position
-            if node.atime <= node.ctime:
-                node.atime = time_ns()
             if type(content) is BlockList:
                 data = content.read(position, count if count >= 0 else content.size)
+            elif position or 0 <= count < node.size:
+                data = bytes(content[position : position + count if count >= 0 else None])
             else:
-                stop = position + count if count >= 0 else node.size
-                if position or stop < node.size:
-                    data = bytes(content[position:stop])
-                else:
-                    # The copy to return, if it is one, may as well be the content from now on.
-                    node.content = data = bytes(content)
+                # The copy to return, if it is one, may as well be the content from now on.
+                node.content = data = bytes(content)
+            if node.atime <= node.ctime:
+                node.atime = time_ns()
             cursor._position = position + len(data)
             return data
+        finally:
+            self._unlock()
 
     def _read_into(self, cursor: Cursor, target: memoryview) -> int:
         """Fill `target`, move the cursor behind what was read and return the number of bytes."""
         with self._lock:
             node = cursor._node
-            content = node.content
+            content: Any = node.content
             position = cursor._position
             if node.atime <= node.ctime:
                 node.atime = time_ns()
@@ -114,25 +143,42 @@ class Storage:
 
         Complexity: O(count); O(size) on the first partial write into a small file.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             node = cursor._node
             size = node.size
-            position = size if cursor._appends else cursor._position
+            position = cursor._position
+            if not size and not position and type(data) is bytes and not self._writing:
+                # The usual case first: a new file, written in one piece.
+                account = node.account
+                if account.used + count > account.max_bytes:
+                    account.require(count, 0, cursor.name)
+                now = time_ns()
+                account.used += count
+                node.content = data
+                node.size = cursor._position = count
+                node.mtime = node.ctime = now
+                return count
+            end = position + count
             if self._writing:
                 self._write_later(node, position, data, cursor.name)
-                cursor._position = position + count
+                cursor._position = end
                 return count
-            self._writing = True
             try:
-                end = position + count
-                content: Any = node.content
+                self._writing = True
+                old: Any = node.content  # freed at the end, since that may run finalisers
                 if end < size or position:
                     if not count:
                         return 0
+                    if type(old) is BlockList and old.overwrite(position, data, count):
+                        node.mtime = node.ctime = time_ns()
+                        cursor._position = end
+                        return count
                     if (
-                        type(content) is BlockList
+                        type(old) is BlockList
                         or end > SMALL_FILE_LIMIT
-                        or position >= size + SMALL_FILE_LIMIT
+                        or position >= size + BLOCK_SIZE
                     ):
                         self._write_blocks(node, position, data, count, cursor.name)
                         cursor._position = end
@@ -141,8 +187,7 @@ class Storage:
                     account = node.account
                     if growth and account.used + growth > account.max_bytes:
                         account.require(growth, 0, cursor.name)
-                    if type(content) is bytes:
-                        content = bytearray(content)
+                    content = bytearray(old) if type(old) is bytes else old
                     now = time_ns()
                     if position == size:
                         content += data
@@ -164,13 +209,21 @@ class Storage:
                 node.mtime = node.ctime = now
                 cursor._position = end
                 return count
-            except BaseException:
-                del node  # a traceback must not keep a removed file, and its space, alive
-                raise
             finally:
                 self._writing = False
                 if self._deferred:
                     self._run_deferred()
+        except BaseException:
+            node = None  # a traceback must not keep a removed file alive
+            raise
+        finally:
+            self._unlock()
+
+    def _append(self, cursor: Cursor, data: bytes | memoryview, count: int) -> int:
+        """Write at the end, wherever that is by now; otherwise as `_write`."""
+        with self._lock:
+            cursor._position = cursor._node.size
+            return self._write(cursor, data, count)
 
     def _write_blocks(
         self, node: File, position: int, data: bytes | memoryview, count: int, path: Any
@@ -181,7 +234,7 @@ class Storage:
             if end > LARGEST_FILE:
                 raise os_error(errno.EFBIG, path)
             content = node.content
-            if type(content) is not BlockList:
+            if not isinstance(content, BlockList):
                 content = BlockList.borrow(bytes(content), self._pool)
             growth = content.growth_of_write(position, count)
             account = node.account
@@ -200,8 +253,26 @@ class Storage:
             node.size = content.size
             node.mtime = node.ctime = now
         except BaseException:
-            del node  # see _write
+            node = None  # type: ignore[assignment]  # see _write
             raise
+
+    def _empty(self, node: File) -> None:
+        """Cut the file to no bytes at all."""
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
+            if self._writing:
+                self._deferred.append(partial(self._empty, node))
+                return
+            old = node.content  # freed at the end, since that may run finalisers
+            stored = old.counted if type(old) is BlockList else node.size
+            now = time_ns()
+            node.account.used -= stored
+            node.content = b""
+            node.size = 0
+            node.mtime = node.ctime = now
+        finally:
+            self._unlock()
 
     def _truncate(self, node: File, size: int, path: Any) -> None:
         """Cut the file to `size` bytes, or extend it by a hole.
@@ -215,29 +286,26 @@ class Storage:
         """
         with self._lock:
             if self._writing:
-                self._deferred.append(lambda: self._truncate(node, size, path))
+                self._deferred.append(partial(self._truncate, node, size, path))
                 return
             self._writing = True
             try:
                 if size > LARGEST_FILE:
                     raise os_error(errno.EFBIG, path)
-                content = node.content
-                now = time_ns()
-                if not size:
-                    growth = -node.stored_bytes()
-                    content = b""
-                elif type(content) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
+                content: Any = node.content
+                if type(content) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
                     self._truncate_blocks(node, size, path)
                     return
                 else:
                     growth = size - node.size
                     content = bytes(content[:size])
+                    now = time_ns()
                 node.account.used += growth
                 node.content = content
                 node.size = size
                 node.mtime = node.ctime = now
             except BaseException:
-                del node  # see _write
+                node = None  # type: ignore[assignment]  # see _write
                 raise
             finally:
                 self._writing = False
@@ -247,7 +315,7 @@ class Storage:
     def _truncate_blocks(self, node: File, size: int, path: Any) -> None:
         try:
             content = node.content
-            if type(content) is not BlockList:
+            if not isinstance(content, BlockList):
                 content = BlockList.borrow(bytes(content), self._pool)
             account = node.account
             old_size = content.size
@@ -268,7 +336,7 @@ class Storage:
             node.size = size
             node.mtime = node.ctime = now
         except BaseException:
-            del node  # see _write
+            node = None  # type: ignore[assignment]  # see _write
             raise
 
     def _settle(self, node: File, content: BlockList, size: int) -> None:
@@ -282,14 +350,15 @@ class Storage:
 
     def _replace_content(self, node: File, content: bytes | BlockList) -> None:
         """Let `content` be all of the file's content; that it fits has been seen to."""
-        stored = content.counted if type(content) is BlockList else len(content)
-        size = content.size if type(content) is BlockList else len(content)
+        size, stored = content_size(content)
         growth = stored - node.stored_bytes()
+        old = node.content
         now = time_ns()
         node.account.used += growth
         node.content = content
         node.size = size
         node.mtime = node.ctime = now
+        del old  # only now: freeing it may run finalisers
 
     def _shared_content(self, node: File) -> bytes | BlockList:
         """Return the content of `node` for another file to hold, copy-on-write.
@@ -297,13 +366,13 @@ class Storage:
         Complexity: O(blocks), without their bytes.
         """
         content = node.content
-        if type(content) is BlockList:
+        if isinstance(content, BlockList):
             return content.share()
         node.content = sealed = bytes(content)
         return sealed
 
     def _find_data(self, node: File, offset: int, whence: int) -> int:
-        """Return where data (`os.SEEK_DATA`) or a hole (`os.SEEK_HOLE`) begins at or after `offset`.
+        """Return where data (`os.SEEK_DATA`) or a hole (`os.SEEK_HOLE`) begins from `offset` on.
 
         Raises:
             OSError: ENXIO, `offset` lies beyond the end, or no data follows.
@@ -330,7 +399,7 @@ class Storage:
         """
         kept = bytes(data)
         cursor = FixedCursor(node, position, path)
-        self._deferred.append(lambda: self._write(cursor, kept, len(kept)))
+        self._deferred.append(partial(self._write, cursor, kept, len(kept)))
 
     def _run_deferred(self) -> None:
         while self._deferred:

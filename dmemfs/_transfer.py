@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from . import _grammar
+from ._content import BlockList
 from ._grammar import StrPath
 from ._nodes import File
 from ._storage import FixedCursor
@@ -132,10 +135,14 @@ class Transfer(Traversal):
                     continue
 
     def export_tree(self, prefix: StrPath = "/") -> dict[str, bytes]:
-        """Return path and content of each regular file below a directory; see `iter_export_tree`."""
-        return dict(self.iter_export_tree(prefix))
+        """Return path and content of each regular file below a directory, all as of one moment.
 
-    def import_tree(self, tree: Mapping[str, bytes]) -> None:
+        See `iter_export_tree`.
+        """
+        with self._lock:
+            return dict(self.iter_export_tree(prefix))
+
+    def import_tree(self, tree: Mapping[Any, bytes]) -> None:
         """Make or replace many files at once: all of them, or none.
 
         Args:
@@ -149,7 +156,7 @@ class Transfer(Traversal):
         Complexity: O(files and their path components).
         """
         contents = {
-            path: data if type(data) is bytes else bytes(memoryview(data))
+            _grammar.as_text(path): data if type(data) is bytes else bytes(memoryview(data))
             for path, data in tree.items()
         }
         undo: list[Callable[[], object]] = []
@@ -163,22 +170,23 @@ class Transfer(Traversal):
                 raise
 
     def _import_file(self, path: str, data: bytes, undo: list[Callable[[], object]]) -> None:
-        """Put one file into the tree, and add to `undo` what takes it out again."""
-        for directory in self._missing_above(path):
+        """Put one file into the tree; before each step, add to `undo` what takes it back."""
+        missing = self._missing_above(path)
+        undo.append(partial(self._unmake, missing))
+        for directory in missing:
             self.mkdir(directory)
-            undo.append(partial(self.rmdir, directory))
         node = self._peek(path)
         if isinstance(node, File):
-            undo.append(partial(self._replace_content, node, self._shared_content(node)))
-            self._put(path, data)
-        else:
-            self._put(path, data)
-            undo.append(partial(self.remove, path))
+            content = self._shared_content(node)
+            undo.append(partial(self._restore, node, content, node.mtime, node.ctime))
+        elif node is None:
+            undo.append(partial(self._remove_if_made, path))
+        self._put(path, data)
 
-    def _put(self, path: StrPath, data: bytes) -> None:
-        """Make or replace a file, with the lock held; nothing has changed if it fails."""
-        node = self._peek(path)
-        kept = node.stored_bytes() if isinstance(node, File) else 0
-        self._account.require(len(data) - kept, int(node is None), path)
-        file = self._file_to_open(path, create=True)
-        self._replace_content(file, data)
+    def _remove_if_made(self, path: str) -> None:
+        with suppress(OSError):
+            self.remove(path)
+
+    def _restore(self, node: File, content: bytes | BlockList, mtime: int, ctime: int) -> None:
+        self._replace_content(node, content)
+        node.mtime, node.ctime = mtime, ctime

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import _grammar
 from ._attributes import Attributes
+from ._content import BlockList, content_size
 from ._errors import report_unraisable
 from ._glob import expand_pattern
 from ._grammar import StrPath
@@ -197,7 +198,7 @@ class Traversal(Attributes):
             if isinstance(path, bytes):
                 directories = [_grammar.encode(name) for name in directories]
                 files = [_grammar.encode(name) for name in files]  # type: ignore[misc]
-                links = {_grammar.encode(name) for name in links}  # type: ignore[misc]
+                links = {_grammar.encode(name) for name in links}
             if topdown:
                 yield path, directories, files
             else:
@@ -210,7 +211,8 @@ class Traversal(Attributes):
 
     def _split(self, path: Any, children: dict[str, Node]) -> tuple[list[str], list[str]]:
         """Part the names of directories, links to them included, from the others."""
-        directories, files = [], []
+        directories: list[str] = []
+        files: list[str] = []
         base = os.fsdecode(path)
         for name, node in children.items():
             is_directory = type(node) is Directory or (
@@ -259,13 +261,32 @@ class Traversal(Attributes):
             target = self._peek(dst)
             if target is source:
                 raise SameFileError(f"{src!r} and {dst!r} are the same file")
-            kept = target.stored_bytes() if isinstance(target, File) else 0
-            self._account.require(source.stored_bytes() - kept, int(target is None), dst)
-            target = self._file_to_open(dst, create=True)
-            self._replace_content(target, self._shared_content(source))
-            target.mode = source.mode
-            target.mtime, target.atime = source.mtime, source.atime
+            self._put(dst, self._shared_content(source), like=source)
             return os.fspath(dst)
+
+    def _put(self, path: StrPath, content: bytes | BlockList, *, like: File | None = None) -> None:
+        """Make or replace a file, with the lock held; nothing has changed if it fails.
+
+        Args:
+            path: where.
+            content: all of the file's content.
+            like: the file whose mode and times it gets.
+        """
+        try:
+            node = self._peek(path)
+            if isinstance(node, File):
+                node = self._file_to_open(path, create=True)
+                growth = content_size(content)[1] - node.stored_bytes()
+                if growth > 0:
+                    node.account.require(growth, 0, path)
+                self._replace_content(node, content)
+            else:
+                node = self._file_to_open(path, create=True, content=content)
+            if like is not None:
+                node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
+        except BaseException:
+            node = like = None  # a traceback must not keep a removed file alive
+            raise
 
     def copy_tree(self, src: StrPath, dst: StrPath) -> Any:
         """Copy a directory and all below it, with modes and times; contents are shared.
@@ -274,7 +295,7 @@ class Traversal(Attributes):
 
         Args:
             src: a directory.
-            dst: the new directory; the one above it must exist.
+            dst: the new directory; missing ones above it are made.
 
         Returns:
             The path of the copy.
@@ -286,11 +307,19 @@ class Traversal(Attributes):
 
         Complexity: O(nodes and blocks).
         """
+        made: list[str] = []
         with self._lock:
             top = self._find_directory(src)
-            directory, name = self._place_for_new(dst, is_directory=True)
             stored, nodes = _size_of_copy(top)
-            self._account.require(stored, nodes, dst)
+            try:
+                for above in self._missing_above(_grammar.as_text(dst)):
+                    made.append(above)
+                    self.mkdir(above)
+                directory, name = self._place_for_new(dst, is_directory=True)
+                self._account.require(stored, nodes, dst)
+            except BaseException:
+                self._unmake(made)
+                raise
             copy = Directory()
             copy.parent = directory
             pending = [(top, copy)]

@@ -15,9 +15,9 @@ from ._block_pool import BLOCK_SIZE
 from ._content import BlockList
 from ._errors import os_error
 from ._grammar import StrPath
-from ._namespace import Namespace
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import UNLIMITED
+from ._removal import Removal
 from ._storage import LARGEST_FILE
 
 _NANO = 1_000_000_000
@@ -41,7 +41,7 @@ class Usage(NamedTuple):
     directories: int
 
 
-class Attributes(Namespace):
+class Attributes(Removal):
     """Tells and changes the attributes of nodes."""
 
     def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:

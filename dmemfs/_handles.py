@@ -19,6 +19,7 @@ from ._nodes import File
 from ._raw_file import (
     BUFFERED,
     CLOSED,
+    BufferedMeanwhileError,
     PositionedFile,
     RawFile,
     as_bytes_like,
@@ -63,7 +64,7 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     closed: bool
     mode: str
     _grant: LockGrant | None
-    _buffer: Any
+    _buffer: io.BufferedRandom  # or one of its read-only or write-only kin
 
     def _set_up(
         self,
@@ -89,12 +90,13 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     @property
     def raw(self) -> RawFile:
         """The unbuffered file below."""
-        raw: RawFile = self._buffered().raw
+        raw: Any = self._buffered().raw
         return raw
 
     def detach(self) -> RawFile:
         """Separate the unbuffered file below from this object, and return it."""
-        raw: RawFile = self._buffered().detach()
+        raw: Any = self._buffered().detach()
+        self.__class__ = _DetachedFile
         return raw
 
     def seekable(self) -> bool:
@@ -133,15 +135,13 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
         self._require_open()
         raise io.UnsupportedOperation("truncate")
 
-    def _require_open(self) -> None:
-        if self.closed:
-            raise closed_error()
-
-    def _buffered(self) -> Any:
+    def _buffered(self) -> io.BufferedRandom:
         """Return the buffer of `io` through which this object goes from now on."""
         if self._node is not BUFFERED:
-            self._require_open()
-            self._put_buffer(_BUFFER_SIZE)
+            with self._fs._lock:
+                if self._node is not BUFFERED:
+                    self._require_open()
+                    self._put_buffer(_BUFFER_SIZE)
         return self._buffer
 
     def _put_buffer(self, size: int) -> None:
@@ -179,6 +179,17 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     _finalizing = property(fset=_set_finalizing)  # see RawFile
 
 
+class _DetachedFile(BinaryFile):
+    """A binary file that was detached: it answers nothing any more, as in `io`."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("__"):
+            return super().__getattribute__(name)
+        raise ValueError("raw stream has been detached")
+
+
 # Each slot of a binary file by its name: as an attribute of a class, it hands out what it holds.
 _slot = BinaryFile.__dict__.__getitem__
 
@@ -192,16 +203,17 @@ class _Buffered(BinaryFile):
     tell = _slot("_buffered_tell")
     flush = _slot("_buffered_flush")
 
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        return self._buffer is not None and self._buffer.closed
+
     def close(self) -> None:
-        if not self.closed:
-            try:
-                self._buffer.close()
-            finally:
-                self.closed = True
+        if self._buffer is not None:
+            self._buffer.close()
 
     def _set_finalizing(self, _: bool) -> None:
         # Who iterates over the buffer may still do so. It warns and closes when it is dropped.
-        self.closed = True
+        self._buffer = None  # type: ignore[assignment]
 
     _finalizing = property(fset=_set_finalizing)
 
@@ -225,43 +237,48 @@ class _Readable(BinaryFile):
                 if node.atime <= node.ctime:
                     node.atime = time_ns()
                 return content
-            if content is None:
-                return self._buffer.read()
-            return self._fs._read(self, -1)
-        if type(size) is not int or not 0 <= size <= sys.maxsize:
-            size = as_count(size)
-            if size < 0:
-                raise ValueError("read length must be non-negative or -1")
-        if content is None or (size < _FEW_BYTES and self._position):
-            return self._buffered().read(size)  # type: ignore[no-any-return]
-        return self._fs._read(self, size)
+            size = -1
+        else:
+            if type(size) is not int or not 0 <= size <= sys.maxsize:
+                size = as_count(size)
+                if size < 0:
+                    raise ValueError("read length must be non-negative or -1")
+            if size < _FEW_BYTES and self._position:
+                return self._buffered().read(size)
+        try:
+            return self._fs._read(self, size)
+        except BufferedMeanwhileError:
+            return self._buffer.read(size)
 
     def read1(self, size: int = -1, /) -> bytes:
         size = as_count(size)
         if self._node.content is None or 0 <= size < _FEW_BYTES:
-            return self._buffered().read1(size)  # type: ignore[no-any-return]
-        return self._fs._read(self, size)
+            return self._buffered().read1(size)
+        return self.read(size if size >= 0 else -1)
 
     def readinto(self, buffer: Buffer, /) -> int:
         view = as_writable_view(buffer)
         if self._node.content is None or len(view) < _FEW_BYTES:
-            return self._buffered().readinto(view)  # type: ignore[no-any-return]
-        return self._fs._read_into(self, view)
+            return self._buffered().readinto(view)
+        try:
+            return self._fs._read_into(self, view)
+        except BufferedMeanwhileError:
+            return self._buffer.readinto(view)
 
     def readinto1(self, buffer: Buffer, /) -> int:
         return self.readinto(buffer)
 
     def peek(self, size: int = 0, /) -> bytes:
-        return self._buffered().peek(size)  # type: ignore[no-any-return]
+        return self._buffered().peek(size)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        return self._buffered().readline(size)  # type: ignore[no-any-return]
+        return self._buffered().readline(size)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._buffered())
 
     def __next__(self) -> bytes:
-        return next(self._buffered())  # type: ignore[no-any-return]
+        return next(self._buffered())
 
 
 class _Writable(BinaryFile):
@@ -278,20 +295,22 @@ class _Writable(BinaryFile):
         plain = data if type(data) is bytes else as_bytes_like(data)
         count = len(plain)
         if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
-            return self._buffered().write(plain)  # type: ignore[no-any-return]
+            return self._buffered().write(plain)
         try:
             return self._fs._write(self, plain, count)
+        except BufferedMeanwhileError:
+            return self._buffer.write(plain)
         except QuotaExceededError:
             if not self._under_text:
                 raise
             # A text file forgets its text when it hands it down. Kept in a buffer, it is written
             # by the next flush for which there is room, as the builtin does.
             self._put_buffer(max(count, _BUFFER_SIZE))
-            return self._buffer.write(plain)  # type: ignore[no-any-return]
+            return self._buffer.write(plain)
 
     def truncate(self, size: int | None = None, /) -> int:
         if self._node is BUFFERED:
-            return self._buffer.truncate(size)  # type: ignore[no-any-return]
+            return self._buffer.truncate(size)
         self._require_open()
         return self._truncate_to(size)
 
@@ -317,11 +336,14 @@ class _Appending(_Writable):
 
     def write(self, data: Buffer, /) -> int:
         plain = data if type(data) is bytes else as_bytes_like(data)
-        if self._node is BUFFERED:
-            return self._buffer.write(plain)  # type: ignore[no-any-return]
-        with self._fs._lock:
-            self._position = self._node.size
-            return super().write(plain)
+        try:
+            if plain:
+                with self._fs._lock:
+                    self._position = self._node.size
+                    return super().write(plain)
+        except BufferedMeanwhileError:
+            pass
+        return super().write(plain)
 
 
 class AppendFile(_Appending, WriteFile):

@@ -16,6 +16,7 @@ from ._nodes import Directory, File, Node, Owner, Symlink
 from ._storage import Storage
 
 _MOST_REMEMBERED = 1 << 16
+_LONGEST_REMEMBERED = 512
 
 
 Place: TypeAlias = tuple[Directory, str, Node | None, bool]
@@ -198,6 +199,8 @@ class Lookup(Storage):
             return directory, name, node, wants_directory
 
     def _remember(self, head: str, directory: Directory) -> None:
+        if len(head) > _LONGEST_REMEMBERED:
+            return
         if len(self._directories) >= _MOST_REMEMBERED:
             self._directories = {"": self._root}
         self._directories[head] = directory

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ._content import BlockList, Content
-
-if TYPE_CHECKING:
-    from ._quota import Account
+from ._quota import Account
 
 Owner: TypeAlias = tuple[int, int]
 """The user id and the group id of a node; one tuple serves all nodes of one owner."""

@@ -58,6 +58,7 @@ def mode_error(mode: object) -> Exception:
     """Return the error that the builtin `open` raises for a mode that is not in `OPEN_MODES`."""
     if not isinstance(mode, str):
         return TypeError(f"open() argument 'mode' must be str, not {type(mode).__name__}")
+    mode.encode()  # what cannot be encoded is the error of the builtin, too
     letters = set(mode)
     if len(letters) != len(mode) or letters - set("rwaxbt+"):
         return ValueError(f"invalid mode: {mode!r}")

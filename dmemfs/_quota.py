@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ._errors import QuotaExceededError
 
-if TYPE_CHECKING:
-    from ._nodes import File
-
 UNLIMITED = 1 << 63
+
+
+class Stored(Protocol):
+    """What can be counted: a file."""
+
+    def stored_bytes(self) -> int: ...
 
 
 class Account:
@@ -49,7 +52,7 @@ class Account:
                 nodes, self.max_nodes - self.nodes, self.max_nodes, unit="nodes", path=path
             )
 
-    def record_unlinking(self, file: File) -> UnlinkedRecord:
+    def record_unlinking(self, file: Stored) -> UnlinkedRecord:
         """Prepare for `file` to lose its last name, which is done when the record says so."""
         record = UnlinkedRecord(file, self._gone.append)
         record.account = UnlinkedAccount(self, file.stored_bytes())
@@ -75,7 +78,7 @@ class Account:
             self.used -= own.reserved - own.used if record.counts else 0
             own.reserved = own.used
 
-    def unlinked_files(self) -> list[File]:
+    def unlinked_files(self) -> list[Any]:
         """Return the files that have no name and are still open."""
         alive = [record() for record in list(self._unlinked) if record.counts]
         return [file for file in alive if file is not None]
@@ -104,7 +107,7 @@ class UnlinkedAccount(Account):
             self.reserved += missing
 
 
-class UnlinkedRecord(weakref.ref["File"]):
+class UnlinkedRecord(weakref.ref[Stored]):
     """Notices when a file without a name is closed for the last time, and so is gone.
 
     Its callback is a method in C: it cannot be interrupted as a finaliser in Python could be. The
@@ -116,6 +119,10 @@ class UnlinkedRecord(weakref.ref["File"]):
     """
 
     __slots__ = ("account", "counts")
+
+    # Two references to one file would be equal otherwise, and one of them lost in a set.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     account: UnlinkedAccount
     counts: bool

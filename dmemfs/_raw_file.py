@@ -33,11 +33,19 @@ class _ClosedFile:
     size = property(_refuse)
 
 
+class BufferedMeanwhileError(Exception):
+    """A file object has got its buffer between two steps of a call: go through the buffer."""
+
+
 class _ThroughBuffer:
     """Stands in for the node of a file object that reads and writes through a buffer."""
 
     __slots__ = ()
     content = None
+
+    @property
+    def size(self) -> NoReturn:
+        raise BufferedMeanwhileError
 
 
 CLOSED: Any = _ClosedFile()
@@ -114,6 +122,7 @@ class PositionedFile:
     _node: File
     _position: int
     name: Any
+    closed: bool
 
     def _seek_to(self, offset: int, whence: int) -> int:
         node = self._node
@@ -142,8 +151,18 @@ class PositionedFile:
     def _bad_whence(self, whence: int) -> Exception:
         return ValueError(f"whence value {whence} unsupported")
 
+    def fileno(self) -> NoReturn:
+        self._require_open()
+        raise io.UnsupportedOperation("fileno")
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise closed_error()
+
     def _truncate_to(self, size: int | None) -> int:
         size = self._position if size is None else operator.index(size)
+        if size > LARGEST_FILE:
+            raise OverflowError("cannot fit 'int' into an offset-sized integer")
         if size < 0:
             self._node.size  # noqa: B018 - a closed file is the error that comes first
             raise os_error(errno.EINVAL)
@@ -169,7 +188,7 @@ class RawFile(PositionedFile, io.RawIOBase):
         position: int = 0,
         grant: LockGrant | None = None,
     ) -> None:
-        self.closed = True  # type: ignore[misc]  # until all is there: a finaliser may look
+        self.closed = True  # until all is there: a finaliser may look
         self._fs = fs
         self._node = node
         self._position = position
@@ -179,7 +198,7 @@ class RawFile(PositionedFile, io.RawIOBase):
         self._appends = "a" in mode
         self.mode = mode
         self.name = name
-        self.closed = False  # type: ignore[misc]
+        self.closed = False
 
     __repr__ = describe
     __reduce_ex__ = refuse_to_pickle
@@ -232,20 +251,16 @@ class RawFile(PositionedFile, io.RawIOBase):
     def write(self, data: Buffer, /) -> int:
         self._require(self._writable, "writing")
         plain = data if type(data) is bytes else as_bytes_like(data)
-        if self._appends:
+        if self._appends and plain:
             return self._fs._append(self, plain, len(plain))
         return self._fs._write(self, plain, len(plain))
 
     def close(self) -> None:
         if not self.closed:
-            self.closed = True  # type: ignore[misc]
+            self.closed = True
             self._node = CLOSED
             if self._grant is not None:
                 self._grant.release()
-
-    def _require_open(self) -> None:
-        if self.closed:
-            raise closed_error()
 
     def _require(self, allowed: bool, purpose: str) -> None:
         self._require_open()

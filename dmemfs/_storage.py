@@ -98,11 +98,12 @@ class Storage:
             if not self._try_lock(False):
                 self._wait_for_lock()
             node = cursor._node
+            size = node.size
             content: Any = node.content
             position = cursor._position
             if type(content) is BlockList:
-                data = content.read(position, count if count >= 0 else content.size)
-            elif position or 0 <= count < node.size:
+                data = content.read(position, count if count >= 0 else size)
+            elif position or 0 <= count < size:
                 data = bytes(content[position : position + count if count >= 0 else None])
             else:
                 # The copy to return, if it is one, may as well be the content from now on.
@@ -118,6 +119,7 @@ class Storage:
         """Fill `target`, move the cursor behind what was read and return the number of bytes."""
         with self._lock:
             node = cursor._node
+            node.size  # noqa: B018 - raises for the stand-ins of `dmemfs._raw_file`
             content: Any = node.content
             position = cursor._position
             if node.atime <= node.ctime:
@@ -284,33 +286,33 @@ class Storage:
 
         Complexity: O(size) of a small file, O(blocks) of a large one.
         """
-        with self._lock:
-            if self._writing:
-                self._deferred.append(partial(self._truncate, node, size, path))
-                return
-            self._writing = True
-            try:
-                if size > LARGEST_FILE:
-                    raise os_error(errno.EFBIG, path)
-                content: Any = node.content
-                if type(content) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
-                    self._truncate_blocks(node, size, path)
+        if size > LARGEST_FILE:
+            raise os_error(errno.EFBIG, path)
+        try:
+            with self._lock:
+                if self._writing:
+                    self._deferred.append(partial(self._truncate, node, size, path))
                     return
-                else:
+                try:
+                    self._writing = True
+                    old: Any = node.content  # freed at the end, since that may run finalisers
+                    if type(old) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
+                        self._truncate_blocks(node, size, path)
+                        return
                     growth = size - node.size
-                    content = bytes(content[:size])
+                    content = bytes(old[:size])
                     now = time_ns()
-                node.account.used += growth
-                node.content = content
-                node.size = size
-                node.mtime = node.ctime = now
-            except BaseException:
-                node = None  # type: ignore[assignment]  # see _write
-                raise
-            finally:
-                self._writing = False
-                if self._deferred:
-                    self._run_deferred()
+                    node.account.used += growth
+                    node.content = content
+                    node.size = size
+                    node.mtime = node.ctime = now
+                finally:
+                    self._writing = False
+                    if self._deferred:
+                        self._run_deferred()
+        except BaseException:
+            node = None  # type: ignore[assignment]  # see _write
+            raise
 
     def _truncate_blocks(self, node: File, size: int, path: Any) -> None:
         try:

@@ -12,9 +12,10 @@ from ._content import BlockList, content_size
 from ._errors import os_error
 from ._grammar import StrPath
 from ._lookup import Lookup
-from ._nodes import Directory, File, Symlink
+from ._nodes import Directory, File, Owner, Symlink
 
 _UMASK = 0o022
+_S_ISGID = stat.S_ISGID
 _FILE_MODE = stat.S_IFREG | (0o666 & ~_UMASK)
 
 
@@ -54,8 +55,8 @@ class Creation(Lookup):
                 account.require(0, 1, path)
             now = time_ns()
             node = Directory()
-            node.mode = stat.S_IFDIR | (mode & 0o1777 & ~_UMASK)
-            node.owner = self._owner
+            node.mode = stat.S_IFDIR | (mode & 0o1777 & ~_UMASK) | (directory.mode & stat.S_ISGID)
+            node.owner = self._owner_in(directory)
             node.nlink = 2
             node.mtime = node.ctime = node.atime = now
             node.account = account
@@ -124,7 +125,7 @@ class Creation(Lookup):
             now = time_ns()
             node = Symlink()
             node.mode = stat.S_IFLNK | 0o777
-            node.owner = self._owner
+            node.owner = self._owner_in(directory)
             node.nlink = 1
             node.mtime = node.ctime = node.atime = now
             node.account = self._account
@@ -239,6 +240,12 @@ class Creation(Lookup):
                     raise os_error(errno_of(error), path) from None
                 raise os_error(errno.EISDIR, path)
 
+    def _owner_in(self, directory: Directory) -> Owner:
+        """Return who owns what is made in `directory`: its group, if it hands that on."""
+        if directory.mode & _S_ISGID:
+            return (self._owner[0], directory.owner[1])
+        return self._owner
+
     def _create_file(
         self,
         directory: Directory,
@@ -263,7 +270,7 @@ class Creation(Lookup):
                 account.require(0, 1, path)
             node = File()
             node.mode = _FILE_MODE
-            node.owner = self._owner
+            node.owner = self._owner_in(directory) if directory.mode & _S_ISGID else self._owner
             node.nlink = 1
             node.account = account
             node.content = content

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import sys
 from time import time_ns
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ._errors import QuotaExceededError
 from ._nodes import File
@@ -60,6 +60,7 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     _buffer_class: ClassVar[Any]
     _under_text = False
     _buffered_sibling: ClassVar[type[BinaryFile]]
+    _detached_sibling: ClassVar[type[BinaryFile]]
 
     closed: bool
     mode: str
@@ -91,13 +92,13 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     def raw(self) -> RawFile:
         """The unbuffered file below."""
         raw: Any = self._buffered().raw
-        return raw
+        return raw  # type: ignore[no-any-return]
 
     def detach(self) -> RawFile:
         """Separate the unbuffered file below from this object, and return it."""
         raw: Any = self._buffered().detach()
-        self.__class__ = _DetachedFile
-        return raw
+        self.__class__ = self._detached_sibling
+        return raw  # type: ignore[no-any-return]
 
     def seekable(self) -> bool:
         if self.closed:
@@ -179,17 +180,6 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     _finalizing = property(fset=_set_finalizing)  # see RawFile
 
 
-class _DetachedFile(BinaryFile):
-    """A binary file that was detached: it answers nothing any more, as in `io`."""
-
-    __slots__ = ()
-
-    def __getattribute__(self, name: str) -> Any:
-        if name.startswith("__"):
-            return super().__getattribute__(name)
-        raise ValueError("raw stream has been detached")
-
-
 # Each slot of a binary file by its name: as an attribute of a class, it hands out what it holds.
 _slot = BinaryFile.__dict__.__getitem__
 
@@ -216,6 +206,18 @@ class _Buffered(BinaryFile):
         self._buffer = None  # type: ignore[assignment]
 
     _finalizing = property(fset=_set_finalizing)
+
+
+def _refuse_detached(_: object) -> NoReturn:
+    raise ValueError("raw stream has been detached")
+
+
+class _Detached(_Buffered):
+    """What binary files have in common whose buffer was detached: nothing works any more."""
+
+    __slots__ = ()
+
+    closed = name = mode = property(_refuse_detached)
 
 
 class _Readable(BinaryFile):
@@ -385,6 +387,21 @@ class _BufferedUpdateFile(_Buffered, UpdateFile):
     write = _slot("_buffered_write")
 
 
+class _DetachedReadFile(_Detached, _BufferedReadFile):
+    __slots__ = ()
+
+
+class _DetachedWriteFile(_Detached, _BufferedWriteFile):
+    __slots__ = ()
+
+
+class _DetachedUpdateFile(_Detached, _BufferedUpdateFile):
+    __slots__ = ()
+
+
 ReadFile._buffered_sibling = _BufferedReadFile
 WriteFile._buffered_sibling = _BufferedWriteFile
 UpdateFile._buffered_sibling = _BufferedUpdateFile
+ReadFile._detached_sibling = _DetachedReadFile
+WriteFile._detached_sibling = _DetachedWriteFile
+UpdateFile._detached_sibling = _DetachedUpdateFile

@@ -100,6 +100,7 @@ class UnlinkedAccount(Account):
 
     def require(self, growth: int, nodes: int, path: Any = None) -> None:
         """Reserve so many bytes more, or raise QuotaExceededError."""
+        self._parent.settle()
         missing = self.used + growth - self.reserved
         if missing > 0:
             self._parent.require(missing, nodes, path)

@@ -195,6 +195,10 @@ class Removal(Creation):
         made: list[str] = []
         with self._lock:
             try:
+                self._find(src, follow=False)
+            except OSError as error:
+                raise os_error(errno_of(error), src, dst) from None
+            try:
                 for directory in self._missing_above(_grammar.as_text(dst)):
                     made.append(directory)
                     self.mkdir(directory)

@@ -180,6 +180,7 @@ class Storage:
                     if (
                         type(old) is BlockList
                         or end > SMALL_FILE_LIMIT
+                        or size > SMALL_FILE_LIMIT
                         or position >= size + BLOCK_SIZE
                     ):
                         self._write_blocks(node, position, data, count, cursor.name)

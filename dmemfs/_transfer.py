@@ -165,8 +165,8 @@ class Transfer(Traversal):
                 for path, data in contents.items():
                     self._import_file(path, data, undo)
             except BaseException:
-                for step in reversed(undo):
-                    step()
+                while undo:
+                    undo.pop()()
                 raise
 
     def _import_file(self, path: str, data: bytes, undo: list[Callable[[], object]]) -> None:
@@ -175,13 +175,17 @@ class Transfer(Traversal):
         undo.append(partial(self._unmake, missing))
         for directory in missing:
             self.mkdir(directory)
+        undo.append(self._undo_of_put(path))
+        self._put(path, data)
+
+    def _undo_of_put(self, path: str) -> Callable[[], object]:
         node = self._peek(path)
         if isinstance(node, File):
             content = self._shared_content(node)
-            undo.append(partial(self._restore, node, content, node.mtime, node.ctime))
-        elif node is None:
-            undo.append(partial(self._remove_if_made, path))
-        self._put(path, data)
+            return partial(self._restore, node, content, node.mtime, node.ctime)
+        if node is None:
+            return partial(self._remove_if_made, path)
+        return int  # something that `_put` refuses to replace: nothing to undo
 
     def _remove_if_made(self, path: str) -> None:
         with suppress(OSError):

@@ -254,14 +254,17 @@ class Traversal(Attributes):
         """
         with self._lock:
             source = self._find_file(src)
-            if self.is_dir(dst):
-                name = os.path.basename(_grammar.as_text(src))
-                inside = _grammar.join(_grammar.as_text(dst), name)
-                dst = _grammar.as_given(inside, dst)
-            target = self._peek(dst)
-            if target is source:
-                raise SameFileError(f"{src!r} and {dst!r} are the same file")
-            self._put(dst, self._shared_content(source), like=source)
+            try:
+                if self.is_dir(dst):
+                    name = os.path.basename(_grammar.as_text(src))
+                    inside = _grammar.join(_grammar.as_text(dst), name)
+                    dst = _grammar.as_given(inside, dst)
+                if self._peek(dst) is source:
+                    raise SameFileError(f"{src!r} and {dst!r} are the same file")
+                self._put(dst, self._shared_content(source), like=source)
+            except BaseException:
+                del source  # a traceback must not keep a removed file alive
+                raise
             return os.fspath(dst)
 
     def _put(self, path: StrPath, content: bytes | BlockList, *, like: File | None = None) -> None:

@@ -1,0 +1,1 @@
+"""Measure dmemfs beside tmpfs and the other in-memory file systems of Python."""

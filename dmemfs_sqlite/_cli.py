@@ -1,0 +1,113 @@
+"""The command line: `python3 -m dmemfs_sqlite COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+EXIT_FAILURE = 1
+# What a shell reports for a program that Ctrl-C or a closed pipe has ended.
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Those after the name of the program; without it those of this process.
+
+    Returns:
+        The exit status: 0 for success, 1 for bad input or a mismatch, 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name that the terminal cannot show must not end the program.
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing was left on disk", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at exit, and would complain then.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m dmemfs_sqlite",
+        description="SQLite databases in memory that survive their last connection.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="take a database through a whole life in memory and check that nothing is lost",
+        description="Store a database in a MemoryFileSystem, load it into a shared in-memory "
+        "database, let 4 threads read and write it, save it, close it, restore it, and compare "
+        "every table. Nothing is written to disk.",
+    )
+    demo.add_argument(
+        "file", nargs="?", metavar="FILE.db", help="a SQLite file, only read (default: build one)"
+    )
+    demo.set_defaults(run=_demo)
+    check = commands.add_parser(
+        "check",
+        help="explain what SQLite does with a URI",
+        description="Say where SQLite would put the database of a URI, who would share it, and "
+        "what to write instead. Exits with 1 if load_db would refuse it.",
+    )
+    check.add_argument("uri", metavar="URI", help="as for sqlite3.connect(URI, uri=True)")
+    check.set_defaults(run=_check)
+    inspect = commands.add_parser(
+        "inspect",
+        help="show what a database file holds, and check it",
+        description="Show page size, encoding, journal mode, tables and integrity of a SQLite "
+        "file, which is only read. Exits with 1 if it is damaged.",
+    )
+    inspect.add_argument("file", metavar="FILE", help="a SQLite file")
+    inspect.set_defaults(run=_inspect)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from ._demo import DemoError, run_demo
+    from ._report import ProgressBar
+
+    bar = ProgressBar(sys.stderr) if sys.stderr.isatty() else None
+    try:
+        run_demo(options.file, sys.stdout.write, bar)
+    except DemoError as error:
+        return _fail(str(error))
+    finally:
+        if bar is not None:
+            bar.clear()
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ._inspect import describe_uri
+
+    return 0 if describe_uri(options.uri, sys.stdout.write) else EXIT_FAILURE
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from ._inspect import InspectionError, describe_file
+
+    try:
+        return 0 if describe_file(options.file, sys.stdout.write) else EXIT_FAILURE
+    except InspectionError as error:
+        return _fail(str(error))
+
+
+def _fail(text: str) -> int:
+    sys.stdout.flush()
+    print(f"error: {text}", file=sys.stderr)
+    return EXIT_FAILURE

@@ -1,0 +1,27 @@
+"""Small helpers for SQL on connections whose settings belong to somebody else."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+
+def query_row(connection: sqlite3.Connection, sql: str) -> tuple[Any, ...]:
+    """Return the first row of a query as a tuple, whatever row factory the connection has."""
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    try:
+        row: tuple[Any, ...] = cursor.execute(sql).fetchone()
+        return row
+    finally:
+        cursor.close()
+
+
+def query_value(connection: sqlite3.Connection, sql: str) -> Any:
+    """Return the first value of a query."""
+    return query_row(connection, sql)[0]
+
+
+def quote_name(identifier: str) -> str:
+    """Quote an identifier for use in SQL."""
+    return '"' + identifier.replace('"', '""') + '"'

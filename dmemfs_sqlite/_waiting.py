@@ -1,0 +1,121 @@
+"""The waiting for locks that SQLite does not do on a shared cache.
+
+Between connections that share a cache, SQLite answers a conflict with SQLITE_LOCKED at
+once and never calls the busy handler, so `timeout=` has no effect. A statement that fails
+so has changed nothing and may be tried again.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
+
+_FIRST_PAUSE = 0.0005
+_LONGEST_PAUSE = 0.02
+
+
+def is_lock_conflict(error: sqlite3.Error) -> bool:
+    """Tell whether another connection's lock, and nothing else, caused the error."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class Deadline:
+    """A moment that pauses approach but never pass."""
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._end = time.monotonic() + timeout
+        self._pause = _FIRST_PAUSE
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._end
+
+    def pause(self) -> None:
+        """Sleep a little, longer each time, and at most until the deadline."""
+        time.sleep(max(0.0, min(self._pause, self._end - time.monotonic())))
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+def retry_while_locked(operation: Callable[[], _Result], timeout: float) -> _Result:
+    """Call the operation again until it meets no SQLITE_LOCKED any more.
+
+    Args:
+        operation: One statement, or something else that a conflict leaves undone.
+        timeout: Seconds.
+
+    Raises:
+        sqlite3.OperationalError: The conflict outlived the timeout.
+    """
+    deadline = Deadline(timeout)
+    while True:
+        try:
+            return operation()
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            # SQLite has already waited for its own busy timeout before it says BUSY.
+            if code & 0xFF != sqlite3.SQLITE_LOCKED or deadline.passed:
+                raise
+            deadline.pause()
+
+
+class WaitingCursor(sqlite3.Cursor):
+    """A cursor whose statements wait for the locks of a shared cache."""
+
+    connection: WaitingConnection
+
+    def execute(self, sql: str, parameters: Any = (), /) -> WaitingCursor:
+        retry_while_locked(lambda: super(WaitingCursor, self).execute(sql, parameters), self._limit)
+        return self
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> WaitingCursor:
+        # A list, because a second try would find an iterator half used up.
+        rows = list(parameters)
+        if self.connection.isolation_level is None and not self.connection.in_transaction:
+            # Every row is a transaction of its own here, and each may meet a conflict.
+            for row in rows:
+                self.execute(sql, row)
+        else:
+            # Inside a transaction only the first row can: the lock is ours from then on.
+            retry_while_locked(
+                lambda: super(WaitingCursor, self).executemany(sql, rows), self._limit
+            )
+        return self
+
+    @property
+    def _limit(self) -> float:
+        return self.connection.lock_timeout
+
+
+class WaitingConnection(sqlite3.Connection):
+    """A connection on which SQLITE_LOCKED is waited for up to the connect timeout."""
+
+    def __init__(self, database: Any, *, timeout: float = 5.0, **kwargs: Any) -> None:
+        self.lock_timeout = timeout
+        super().__init__(database, timeout=timeout, **kwargs)
+
+    def cursor(self, factory: Any = WaitingCursor) -> Any:
+        return super().cursor(_waiting_class(factory))
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        return self.cursor().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
+        return self.cursor().executemany(sql, parameters)
+
+    def commit(self) -> None:
+        retry_while_locked(super().commit, self.lock_timeout)
+
+
+@functools.cache
+def _waiting_class(factory: Any) -> Any:
+    """Put the waiting below the cursor class of an application, whose execute() calls it."""
+    if issubclass(factory, WaitingCursor):
+        return factory
+    return type(factory.__name__, (factory, WaitingCursor), {})

@@ -1,0 +1,150 @@
+"""SQLAlchemy engines on databases in memory that all threads and tasks share.
+
+    from dmemfs_sqlite.sqlalchemy import create_engine
+
+    engine = create_engine("orders")                       # named, gone with the engine
+    engine = create_engine(SharedDatabase(fs, "/orders.db"))   # loaded and saved
+
+SQLAlchemy's own choices for SQLite in memory give every thread a database of its own
+(SingletonThreadPool) or one connection to all of them (StaticPool), whose transactions then
+run into each other. Here every checkout has a connection of its own to one database.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ._connect import connect_memory
+from ._optional import require
+from ._shared import SharedDatabase
+from ._uri import memory_uri, require_memory_uri
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_OURS = ("creator", "async_creator", "poolclass", "pool", "connect_args")
+
+
+def create_engine(
+    database: str | SharedDatabase, *, timeout: float = 30.0, **engine_options: Any
+) -> Engine:
+    """Return an engine whose connections all use one database in memory.
+
+    Args:
+        database: A name, a URI as `memory_uri()` returns it, or a SharedDatabase. A named
+            database lives until `engine.dispose()`; a SharedDatabase is saved then.
+        timeout: Seconds that a statement waits for the locks of other connections.
+        engine_options: Options of `sqlalchemy.create_engine`, apart from those about
+            connections and pools, which are chosen here. No thread waits for a connection
+            unless `max_overflow` is given.
+
+    Returns:
+        The engine; one connection per checkout, in any thread.
+
+    Raises:
+        ImportError: SQLAlchemy is not installed.
+        UnsafeURIError: The URI would reach the disk or be silently private.
+        TypeError: An option is given that is chosen here.
+    """
+    sqlalchemy = require("sqlalchemy", "sqlalchemy")
+    source = _Source(database, timeout, engine_options)
+    engine: Engine = sqlalchemy.create_engine(
+        "sqlite://",
+        creator=source.connect,
+        poolclass=sqlalchemy.QueuePool,
+        **engine_options,
+    )
+    _release_with(engine, source)
+    return engine
+
+
+def create_async_engine(
+    database: str | SharedDatabase, *, timeout: float = 30.0, **engine_options: Any
+) -> AsyncEngine:
+    """Return an asyncio engine, through aiosqlite, on one database in memory.
+
+    Args:
+        database: As for `create_engine`.
+        timeout: As for `create_engine`.
+        engine_options: Options of `sqlalchemy.ext.asyncio.create_async_engine`, with the
+            same exceptions.
+
+    Returns:
+        The engine; every task that checks out a connection has one of its own.
+
+    Raises:
+        ImportError: SQLAlchemy, greenlet or aiosqlite is not installed.
+        UnsafeURIError: The URI would reach the disk or be silently private.
+        TypeError: An option is given that is chosen here.
+    """
+    asyncio = require("sqlalchemy.ext.asyncio", "sqlalchemy")
+    aiosqlite = require("aiosqlite", "sqlalchemy")
+    source = _Source(database, timeout, engine_options)
+
+    async def connect() -> Any:
+        connection = aiosqlite.Connection(source.connect, iter_chunk_size=64)
+        # Otherwise a connection that is never closed keeps the interpreter from ending.
+        getattr(connection, "_thread", connection).daemon = True
+        return await connection
+
+    engine: AsyncEngine = asyncio.create_async_engine(
+        "sqlite+aiosqlite://",
+        async_creator=connect,
+        poolclass=require("sqlalchemy.pool", "sqlalchemy").AsyncAdaptedQueuePool,
+        **engine_options,
+    )
+    _release_with(engine.sync_engine, source)
+    return engine
+
+
+class _Source:
+    """Where an engine gets its connections from."""
+
+    def __init__(
+        self, database: str | SharedDatabase, timeout: float, engine_options: dict[str, Any]
+    ) -> None:
+        chosen = [name for name in _OURS if name in engine_options]
+        if chosen:
+            raise TypeError(f"{', '.join(chosen)}: chosen here, and not to be given")
+        engine_options.setdefault("max_overflow", -1)
+        # The pool gives a connection to one thread at a time, but not always to the same.
+        options = {"timeout": timeout, "check_same_thread": False}
+        self._mutex = threading.Lock()
+        self._keeper: sqlite3.Connection | None = None
+        self._open: Callable[[], sqlite3.Connection]
+        if isinstance(database, SharedDatabase):
+            self._uri = None
+            self._open = lambda: database.connect(**options)
+        else:
+            uri = database if database.startswith("file:") else memory_uri(database)
+            require_memory_uri(uri)
+            self._uri = uri
+            self._open = lambda: connect_memory(uri, **options)
+
+    def connect(self) -> sqlite3.Connection:
+        with self._mutex:
+            if self._uri is not None and self._keeper is None:
+                # A pool may close its last connection at any time, and the database with it.
+                self._keeper = connect_memory(self._uri, check_same_thread=False)
+        return self._open()
+
+    def release(self) -> None:
+        """Let the database go; a later connect() begins a new one."""
+        with self._mutex:
+            if self._keeper is not None:
+                self._keeper.close()
+                self._keeper = None
+
+
+def _release_with(engine: Engine, source: _Source) -> None:
+    event = require("sqlalchemy.event", "sqlalchemy")
+    event.listen(engine, "engine_disposed", lambda _engine: source.release())
+    weakref.finalize(engine, source.release)
+
+
+__all__ = ["create_async_engine", "create_engine"]

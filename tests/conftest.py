@@ -1,0 +1,87 @@
+"""Fixtures that run one test on a real directory and on MemoryFileSystem.
+
+The real directory is pytest's ``tmp_path``: a disk file system (ext4, xfs, btrfs) gives the truest
+POSIX results. The kernel's tmpfs under /dev/shm, which MemoryFileSystem resembles more, differs in
+what no test may then ask for: the size of a directory counts its entries, listdir() gives the
+newest entry first, and seeking to data or holes knows pages only. Errors, link counts and times are
+those of the VFS layer on both, so a ``--basetemp`` on tmpfs passes as well.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.comparison import outcome
+from tests.real_filesystem import RealFileSystem
+
+if TYPE_CHECKING:
+    from dmemfs import MemoryFileSystem
+
+__all__ = ["Both", "outcome"]
+
+# A shared machine makes single examples slow without anything being wrong with them.
+settings.register_profile(
+    "dmemfs", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("dmemfs")
+
+
+def pytest_collection_finish() -> None:
+    """Take everything that exists before the tests out of what the garbage collector looks at.
+
+    MemoryFileSystem._check() asks it for open files without a name, many thousand times in all.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+class Both(NamedTuple):
+    """One real and one in-memory file system, to do the same to both."""
+
+    real: RealFileSystem
+    memory: MemoryFileSystem
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """Give real files the modes that MemoryFileSystem gives, whatever the user's umask is."""
+    former = os.umask(0o022)
+    yield
+    os.umask(former)
+
+
+@pytest.fixture
+def memory() -> Iterator[MemoryFileSystem]:
+    """Yield an empty MemoryFileSystem without a quota; its invariants hold afterwards."""
+    from dmemfs import MemoryFileSystem
+
+    filesystem = MemoryFileSystem(max_quota=None)
+    yield filesystem
+    filesystem._check()
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> RealFileSystem:
+    """Return an empty directory of a real file system."""
+    root = tmp_path / "root"
+    root.mkdir()
+    return RealFileSystem(root)
+
+
+@pytest.fixture
+def both(real: RealFileSystem, memory: MemoryFileSystem) -> Both:
+    """Return a pair of empty file systems, real and in memory."""
+    return Both(real, memory)
+
+
+@pytest.fixture(params=["real", "memory"])
+def fs(request: pytest.FixtureRequest) -> Any:
+    """Return an empty file system; the test runs once on each kind."""
+    return request.getfixturevalue(request.param)

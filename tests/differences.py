@@ -1,0 +1,110 @@
+"""Where MemoryFileSystem is meant to differ from a file system of the kernel, and why.
+
+A test that leaves something out of a comparison names the entry here that says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One justified difference."""
+
+    name: str
+    real: str
+    memory: str
+    reason: str
+
+
+DIFFERENCES = [
+    Difference(
+        name="permissions",
+        real="Permission bits are enforced unless the user is root.",
+        memory="Permission bits are kept and reported by stat(), never enforced.",
+        reason="All callers share one process, so a bit could keep nobody from the bytes.",
+    ),
+    Difference(
+        name="order of entries",
+        real="listdir() gives an order of the file system's own (hashes on ext4).",
+        memory="listdir() gives the order in which the names were made.",
+        reason="POSIX promises no order; this one costs nothing and is the same in every run.",
+    ),
+    Difference(
+        name="size of a directory",
+        real="st_size is that of the disk blocks or entries that hold the names.",
+        memory="st_size says nothing about how many names there are.",
+        reason="No bytes are kept for names, and POSIX leaves the size unspecified.",
+    ),
+    Difference(
+        name="holes",
+        real="A hole has the granularity of the file system's block (usually 4 KiB).",
+        memory="A hole is a whole aligned 64 KiB block; st_blocks and quotas count accordingly.",
+        reason="Large blocks keep a file's block list short, which is what makes it fast.",
+    ),
+    Difference(
+        name="root",
+        real="A path may leave a directory through '..'.",
+        memory="'..' of the root is the root, as in the kernel for the real root.",
+        reason="The stand-in for comparisons is a directory in the middle of a real tree.",
+    ),
+    Difference(
+        name="failed move",
+        real="The parents that a move made before it failed stay.",
+        memory="A move that fails has made nothing.",
+        reason="move() is one operation here, and a refused operation changes nothing.",
+    ),
+    Difference(
+        name="file descriptors as paths",
+        real="Many functions of os take an open descriptor instead of a path.",
+        memory="An integer is a TypeError.",
+        reason="There are no descriptors: files are objects of this process alone.",
+    ),
+    Difference(
+        name="errors of utime",
+        real="The OSError of os.utime() names no file.",
+        memory="It names the file, as every other one does.",
+        reason="CPython leaves it out because the times could be at fault; a path helps more.",
+    ),
+    Difference(
+        name="bytes-like paths",
+        real="bytearray and memoryview are taken with a DeprecationWarning, or refused.",
+        memory="They are a TypeError.",
+        reason="Python itself removes what is left of this habit.",
+    ),
+    Difference(
+        name="access times",
+        real="Reading moves st_atime as the mount options say: usually where it is not newer than "
+        "st_mtime or st_ctime, and once a day (relatime); never with noatime.",
+        memory="Reading a file moves st_atime where it is not newer than st_ctime.",
+        reason="It is what relatime is for: to tell what was read since it was changed.",
+    ),
+    Difference(
+        name="errors of shutil",
+        real="shutil.copy2() and shutil.rmtree() find some errors themselves (a missing directory "
+        "with a slash behind it, a directory onto itself, a link to a directory) and raise an "
+        "OSError without errno.",
+        memory="copy() and rmtree() raise the error that the system call gives: EISDIR, ENOTDIR.",
+        reason="An error with errno and file name says more, and is the same in every version.",
+    ),
+    Difference(
+        name="glob finds once",
+        real="glob.glob() gives a path once for each way in which '**/**' matches it.",
+        memory="glob() gives every path once.",
+        reason="Nobody wants a file twice.",
+    ),
+]
+"""Every justified difference; looked up by name with ``difference``."""
+
+
+def difference(name: str) -> Difference:
+    """Return the entry with this name.
+
+    Raises:
+        KeyError: There is none, so the test that asks leaves out something unjustified.
+    """
+    for entry in DIFFERENCES:
+        if entry.name == name:
+            return entry
+    raise KeyError(name)

@@ -1,0 +1,51 @@
+"""The public names of dmemfs_sqlite, and what importing it does not import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dmemfs_sqlite
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def test_the_public_names() -> None:
+    assert dmemfs_sqlite.__all__ == [
+        "BusyError",
+        "IncompatibleTargetError",
+        "OpenTransactionError",
+        "SharedDatabase",
+        "SnapshotError",
+        "SnapshotStore",
+        "UnsafeURIError",
+        "UnsavedError",
+        "Version",
+        "explain_uri",
+        "load_db",
+        "memory_uri",
+        "save_db",
+    ]
+    for name in dmemfs_sqlite.__all__:
+        assert getattr(dmemfs_sqlite, name).__doc__, f"{name} has no docstring"
+
+
+def test_importing_it_imports_no_framework_and_no_demo() -> None:
+    program = (
+        "import sys, dmemfs_sqlite\n"
+        "print(*(name for name in sys.modules if name.partition('.')[0] in "
+        "{'sqlalchemy', 'django', 'aiosqlite', 'fsspec', 'argparse'} or 'demo' in name))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_the_package_is_typed() -> None:
+    assert (Path(dmemfs_sqlite.__file__).parent / "py.typed").exists()

@@ -1,0 +1,296 @@
+"""The shape of the code: what is public, who imports whom, and what an import does."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dmemfs
+import dmemfs_sqlite
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGES = ("dmemfs", "dmemfs_sqlite")
+LONGEST_MODULE = 500
+
+# One module for each framework that people use SQLite with; imported by name, and only if used.
+INTEGRATIONS = {"dmemfs_sqlite/django.py", "dmemfs_sqlite/sqlalchemy.py"}
+
+# Each module may import those above it, and none below. A new module finds its place here.
+DMEMFS_ORDER = (
+    "_errors",
+    "_memory_limit",
+    "_grammar",
+    "_locks",
+    "_block_pool",
+    "_quota",
+    "_content",
+    "_nodes",
+    "_storage",
+    "_lookup",
+    "_creation",
+    "_removal",
+    "_attributes",
+    "_glob",
+    "_traversal",
+    "_transfer",
+    "_invariants",
+    "_raw_file",
+    "_handles",
+    "_open_modes",
+    "_memory_filesystem",
+)
+
+MODULES = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield what a module imports, as absolute names, wherever in it the import stands.
+
+    Imports for type checking only count too: a module should not even know what lies above it.
+    """
+    package = path.relative_to(PROJECT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            source = ".".join(filter(None, (base, node.module)))
+            for alias in node.names:
+                whole = f"{source}.{alias.name}"
+                is_module = (PROJECT / (whole.replace(".", "/") + ".py")).exists()
+                yield whole if is_module else source
+
+
+def imports_within(package: str) -> dict[str, set[str]]:
+    """Return which modules of the package each of its modules imports; `__init__` aside."""
+    prefix = f"{package}."
+    return {
+        path.stem: {
+            name.removeprefix(prefix).split(".")[0]
+            for name in imported_modules(path)
+            if name.startswith(prefix)
+        }
+        for path in (PROJECT / package).glob("*.py")
+        if path.stem != "__init__"
+    }
+
+
+# --- what is public -------------------------------------------------------------------------------
+
+
+def test_the_public_names_of_dmemfs() -> None:
+    assert sorted(dmemfs.__all__) == ["MemoryFileSystem", "QuotaExceededError"]
+
+
+def test_the_public_names_of_dmemfs_sqlite() -> None:
+    assert sorted(dmemfs_sqlite.__all__) == [
+        "BusyError",
+        "IncompatibleTargetError",
+        "OpenTransactionError",
+        "SharedDatabase",
+        "SnapshotError",
+        "SnapshotStore",
+        "UnsafeURIError",
+        "UnsavedError",
+        "Version",
+        "explain_uri",
+        "load_db",
+        "memory_uri",
+        "save_db",
+    ]
+
+
+def test_the_public_methods_of_the_file_system() -> None:
+    public = {name for name in dir(dmemfs.MemoryFileSystem) if not name.startswith("_")}
+    names = """
+        access chmod chown copy copy_tree exists export_as_bytesio export_tree get_size glob
+        import_tree is_dir is_file is_symlink iter_export_tree link listdir lock lstat makedirs
+        mkdir move open read_bytes read_text readlink remove rename replace rmdir rmtree scandir
+        stat stats statvfs symlink truncate unlink usage utime walk write_bytes write_text
+    """
+    assert public == set(names.split())
+
+
+@pytest.mark.parametrize("package", [dmemfs, dmemfs_sqlite], ids=lambda package: package.__name__)
+def test_public_names_exist_and_are_documented(package: object) -> None:
+    for name in package.__all__:  # type: ignore[attr-defined]
+        assert not name.startswith("_")
+        assert getattr(package, name).__doc__, f"{name} has no docstring"
+
+
+def test_the_public_methods_are_documented() -> None:
+    for name, method in vars(dmemfs.MemoryFileSystem).items():
+        assert name.startswith("_") or method.__doc__, f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_init_only_exports(package: str) -> None:
+    tree = ast.parse((PROJECT / package / "__init__.py").read_text(encoding="utf-8"))
+    imported: list[str] = []
+    exported: list[str] = []
+    docstring, *statements = tree.body
+    assert isinstance(docstring, ast.Expr)
+    for statement in statements:
+        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+            continue
+        if isinstance(statement, ast.ImportFrom):
+            assert statement.level == 1, "only the package's own names are exported"
+            imported += [alias.asname or alias.name for alias in statement.names]
+        else:
+            assert isinstance(statement, ast.Assign), f"line {statement.lineno} does something"
+            assert [ast.unparse(target) for target in statement.targets] == ["__all__"]
+            exported += ast.literal_eval(statement.value)
+    assert sorted(imported) == sorted(exported)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_tell_type_checkers_that_they_are_typed(package: str) -> None:
+    assert (PROJECT / package / "py.typed").exists()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_are_private_and_not_long(path: Path) -> None:
+    assert path.stem.startswith("_") or name_of(path) in INTEGRATIONS
+    length = len(path.read_text(encoding="utf-8").splitlines())
+    assert length <= LONGEST_MODULE, f"{length} lines: it has more than one concern"
+
+
+def test_the_extras_that_errors_name_exist() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {
+        ast.literal_eval(call.args[1])
+        for path in (PROJECT / "dmemfs_sqlite").glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "require"
+    }
+    assert named <= set(project["optional-dependencies"])
+    assert project["dependencies"] == []
+
+
+# --- who imports whom -----------------------------------------------------------------------------
+
+
+def test_every_module_of_dmemfs_has_its_place_in_the_order() -> None:
+    assert sorted(imports_within("dmemfs")) == sorted(DMEMFS_ORDER)
+
+
+@pytest.mark.parametrize("module", DMEMFS_ORDER)
+def test_imports_run_one_way(module: str) -> None:
+    above = set(DMEMFS_ORDER[: DMEMFS_ORDER.index(module)])
+    assert imports_within("dmemfs")[module] <= above
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_there_are_no_import_circles(package: str) -> None:
+    graphlib.TopologicalSorter(imports_within(package)).prepare()
+
+
+def test_the_file_system_knows_nothing_of_sqlite() -> None:
+    for path in (PROJECT / "dmemfs").rglob("*.py"):
+        for name in imported_modules(path):
+            assert name.split(".")[0] not in {"dmemfs_sqlite", "sqlite3"}, name_of(path)
+
+
+def test_the_sqlite_package_uses_what_is_public_only() -> None:
+    for path in (PROJECT / "dmemfs_sqlite").rglob("*.py"):
+        for name in imported_modules(path):
+            assert not name.startswith("dmemfs."), name_of(path)
+
+
+# --- what an import does --------------------------------------------------------------------------
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Run code in a fresh interpreter that sees the project and nothing that is installed."""
+    command = [sys.executable, "-I", "-S", "-W", "error", "-c", code, str(PROJECT), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+LIST_MODULES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import dmemfs, dmemfs_sqlite
+print(*sys.modules)
+"""
+
+# What the standard library does when it is imported is not ours, so it is imported before.
+COMPARE_GLOBALS = """
+import atexit, builtins, contextlib, gc, importlib, io, json, locale, logging, os, random, signal
+import sqlite3, sys, threading, warnings
+sys.path.insert(0, sys.argv[1])
+for name in json.loads(sys.argv[2]):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+
+def state():
+    descriptors = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "."
+    umask = os.umask(0o22)
+    os.umask(umask)
+    return {
+        "os": dict(vars(os)),
+        "builtins": {name: value for name, value in vars(builtins).items() if name != "_"},
+        "io": dict(vars(io)),
+        "sqlite3": dict(vars(sqlite3)),
+        "sqlite3 adapters": dict(sqlite3.adapters),
+        "sqlite3 converters": dict(sqlite3.converters),
+        "threading": dict(vars(threading)),
+        "sys": {name: value for name, value in vars(sys).items()},
+        "sys.path": list(sys.path),
+        "sys.meta_path": list(sys.meta_path),
+        "sys.path_hooks": list(sys.path_hooks),
+        "environment": dict(os.environ),
+        "working directory": os.getcwd(),
+        "umask": umask,
+        "warnings": list(warnings.filters),
+        "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        "threads": threading.enumerate(),
+        "exit functions": atexit._ncallbacks(),
+        "garbage collection": (gc.isenabled(), gc.get_threshold(), list(gc.callbacks)),
+        "logging": (logging.root.level, list(logging.root.handlers)),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "random numbers": random.getstate(),
+        "switch interval": sys.getswitchinterval(),
+        "recursion limit": sys.getrecursionlimit(),
+        "open files": sorted(os.listdir(descriptors)),
+    }
+
+state()
+before = state()
+import dmemfs, dmemfs_sqlite
+after = state()
+print(json.dumps([name for name in before if before[name] != after[name]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def modules_of_an_import() -> list[str]:
+    return run_python(LIST_MODULES).split()
+
+
+def test_an_import_needs_the_standard_library_only(modules_of_an_import: list[str]) -> None:
+    roots = {name.split(".")[0] for name in modules_of_an_import}
+    assert roots - sys.stdlib_module_names - {"__main__"} == set(PACKAGES)
+
+
+def test_an_import_changes_nothing_global(modules_of_an_import: list[str]) -> None:
+    others = [name for name in modules_of_an_import if name.split(".")[0] not in PACKAGES]
+    assert json.loads(run_python(COMPARE_GLOBALS, json.dumps(others))) == []
+
+
+def test_the_file_system_alone_does_not_load_sqlite() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
+    assert not {"sqlite3", "_sqlite3", "dmemfs_sqlite"} & set(run_python(code).split())

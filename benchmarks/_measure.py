@@ -94,6 +94,8 @@ class Workload:
             seconds (or bytes) that one operation took.
         most_rounds: Rounds after which more tell nothing new.
         limit: Highest figure, in `unit`, that is aimed at.
+        alone: Whether a peer does all its rounds before the next one begins, because a tree of
+            one peer would slow the others' garbage collection and empty their caches.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Workload:
     run: Callable[[Peer, Sizes], Rounds]
     most_rounds: int = 50
     limit: float | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,25 @@ def measure(
         The row. A peer that lacks an operation has no figure; one that fails has a reason.
     """
     row = Row(workload)
+    able = [kind for kind in peers if workload.name not in kind.skipped]
+    rounds = min(rounds, workload.most_rounds)
+    if not workload.alone:
+        _take_turns(row, able, sizes, rounds, budget, least_rounds)
+        return row
+    for kind in able:
+        _take_turns(row, [kind], sizes, rounds, budget / len(able), least_rounds)
+    return row
+
+
+def _take_turns(
+    row: Row,
+    peers: Sequence[type[Peer]],
+    sizes: Sizes,
+    rounds: int,
+    budget: float,
+    least_rounds: int,
+) -> None:
+    workload = row.workload
     opened: list[Peer] = []
     running: dict[str, Rounds] = {}
     measured: dict[str, list[float]] = {}
@@ -221,9 +243,8 @@ def measure(
     started = perf_counter()
     try:
         for kind in peers:
-            if workload.name not in kind.skipped:
-                attempt(kind.name, partial(start, kind))
-        for number in range(min(rounds, workload.most_rounds)):
+            attempt(kind.name, partial(start, kind))
+        for number in range(rounds):
             if number >= least_rounds and perf_counter() - started > budget:
                 break
             for name in list(running):
@@ -233,5 +254,4 @@ def measure(
             generator.close()
         for peer in opened:
             peer.close()
-    row.figures = {name: Figure(tuple(values)) for name, values in measured.items()}
-    return row
+    row.figures.update((name, Figure(tuple(values))) for name, values in measured.items())

@@ -41,8 +41,10 @@ WORKLOADS = (
     Workload("mkdir-rmdir", "mkdir + rmdir", "us", 0.50, _tree.mkdir_rmdir),
     Workload("rename-small", "rename, 101 descendants", "us", 0.55, _tree.rename_small, 20),
     Workload("rename-large", "rename, 10,100 descendants", "us", 0.55, _tree.rename_large, 20),
-    Workload("walk", "walk a large tree, per node", "ns", 0.10, _tree.walk, 7),
-    Workload("create-large-tree", "create in a large tree", "us", 0.30, _tree.create_in_tree, 20),
+    Workload("walk", "walk a large tree, per node", "ns", 0.10, _tree.walk, 7, alone=True),
+    Workload(
+        "create-large-tree", "create in a large tree", "us", 0.30, _tree.create_in_tree, alone=True
+    ),
     Workload("write-64k", "write, 64 KiB chunks, warm", "ms", 0.75, _content.write_64k, 7),
     Workload("write-1m", "write, 1 MiB chunks, warm", "ms", 0.75, _content.write_1m, 7),
     Workload("write-64k-cold", "write, 64 KiB chunks, cold", "ms", 0.75, _tree.cold_64k, 5),
@@ -60,7 +62,9 @@ WORKLOADS = (
     Workload("memory-100", "file of 100 bytes", "bytes", None, _tree.memory_100, 3, limit=420),
     Workload("threads-write", "8 threads, create 4 KiB", "us", 0.25, _content.threads_write, 20),
     Workload("threads-read", "8 threads, read 4 KiB", "us", 0.15, _content.threads_read, 20),
-    Workload("copy-tree", "copy a large tree, per node", "ns", None, _tree.copy_tree, 3),
+    Workload(
+        "copy-tree", "copy a large tree, per node", "ns", None, _tree.copy_tree, 3, alone=True
+    ),
     Workload("import", "import, new process", "ms", None, _tree.import_time, 5),
 )
 

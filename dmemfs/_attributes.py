@@ -15,13 +15,12 @@ from ._block_pool import BLOCK_SIZE
 from ._content import BlockList
 from ._errors import os_error
 from ._grammar import StrPath
-from ._nodes import Directory, File, Node, Symlink
+from ._nodes import Directory, File, Symlink
 from ._quota import UNLIMITED
 from ._removal import Removal
 from ._storage import LARGEST_FILE
 
 _NANO = 1_000_000_000
-_STAT_BLOCK = 512
 _TIME_MIN, _TIME_MAX = -(1 << 63) * _NANO, (1 << 63) * _NANO
 _stat_result = os.stat_result
 _HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
@@ -69,13 +68,7 @@ class Attributes(Removal):
                 node = self._find(path, follow=follow_symlinks)
         except (KeyError, AttributeError, TypeError):
             node = self._find(path, follow=follow_symlinks)
-        return self._stat_node(node)
 
-    def lstat(self, path: StrPath) -> os.stat_result:
-        """Return the attributes of `path`, of a symbolic link itself; see `stat`."""
-        return self._stat_node(self._find(path, follow=False))
-
-    def _stat_node(self, node: Node) -> os.stat_result:
         if node.__class__ is File:
             size = stored = node.size
             content = node.content
@@ -95,9 +88,13 @@ class Attributes(Removal):
         fields = (
             node.mode, id(node), self._device, node.nlink, user, group, size,
             atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
-            atime, mtime, ctime, BLOCK_SIZE, (stored + _STAT_BLOCK - 1) // _STAT_BLOCK, 0,
+            atime, mtime, ctime, BLOCK_SIZE, (stored + 511) >> 9, 0,
         )  # fmt: skip
         return _stat_result(fields if _HAS_BLOCKS else fields[:16])
+
+    def lstat(self, path: StrPath) -> os.stat_result:
+        """Return the attributes of `path`, of a symbolic link itself; see `stat`."""
+        return self.stat(path, follow_symlinks=False)
 
     def get_size(self, path: StrPath) -> int:
         """Return the length of a file in bytes.

@@ -12,10 +12,9 @@ from __future__ import annotations
 import io
 import sys
 from time import time_ns
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from ._errors import QuotaExceededError
-from ._nodes import File
 from ._raw_file import (
     BUFFERED,
     CLOSED,
@@ -38,55 +37,65 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ._locks import LockGrant
-    from ._storage import Storage
 
-_BUFFER_SIZE = 1 << 15
+_BUFFER_SIZE = 1 << 16
 _FEW_BYTES = 2048
+_LARGEST_COUNT = sys.maxsize
+
+
+class HowOpened(Protocol):
+    """What a file object has to know of how it was opened.
+
+    Attributes:
+        name: the mode that it reports.
+        text: whether a text file is put on it.
+    """
+
+    name: str
+    text: bool
 
 
 class BinaryFile(PositionedFile, io.BufferedIOBase):
     """What all direct binary files have in common.
 
-    They have no `__init__`: whoever makes one sets its attributes, as `_set_up` does, since a call
-    counts on the path of every `open`. `closed` is a slot, since `io` asks for it on every call.
+    They have no `__init__`: `MemoryFileSystem.open` sets their attributes, since a call counts on
+    the path of every `open`. `closed` is a slot, since `io` asks for it on every call.
     """
 
     __slots__ = (
-        "_buffer", "_buffered_flush", "_buffered_read", "_buffered_readinto", "_buffered_readline",
-        "_buffered_seek", "_buffered_tell", "_buffered_write",
-        "_fs", "_grant", "_node", "_position", "closed", "mode", "name",
+        "_buffer",
+        "_buffered_flush",
+        "_buffered_read",
+        "_buffered_readinto",
+        "_buffered_readline",
+        "_buffered_seek",
+        "_buffered_tell",
+        "_buffered_write",
+        "_fs",
+        "_grant",
+        "_how",
+        "_node",
+        "_position",
+        "closed",
+        "name",
     )  # fmt: skip
 
     _buffer_class: ClassVar[Any]
-    _under_text = False
     _buffered_sibling: ClassVar[type[BinaryFile]]
     _detached_sibling: ClassVar[type[BinaryFile]]
 
     closed: bool
-    mode: str
+    _how: HowOpened
     _grant: LockGrant | None
     _buffer: io.BufferedRandom  # or one of its read-only or write-only kin
 
-    def _set_up(
-        self,
-        fs: Storage,
-        node: File,
-        *,
-        name: Any,
-        mode: str,
-        position: int,
-        grant: LockGrant | None,
-    ) -> None:
-        self._fs = fs
-        self._node = node
-        self._position = position
-        self._grant = grant
-        self.name = name
-        self.mode = mode
-        self.closed = False
-
     __repr__ = describe
     __reduce_ex__ = refuse_to_pickle
+
+    @property
+    def mode(self) -> str:
+        """The mode, in the spelling of `io`: `rb`, `wb`, `rb+` and so on."""
+        return self._how.name
 
     @property
     def raw(self) -> RawFile:
@@ -123,14 +132,16 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
             self._buffer.flush()
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if not self.closed:
+        if self._node is BUFFERED:  # since the with statement began
+            self._buffer.close()
+        elif not self.closed:
             self.closed = True
             self._node = CLOSED
             if self._grant is not None:
                 self._grant.release()
+
+    def close(self) -> None:
+        self.__exit__(None, None, None)
 
     def truncate(self, size: int | None = None, /) -> int:
         self._require_open()
@@ -241,7 +252,7 @@ class _Readable(BinaryFile):
                 return content
             size = -1
         else:
-            if type(size) is not int or not 0 <= size <= sys.maxsize:
+            if type(size) is not int or not 0 <= size <= _LARGEST_COUNT:
                 size = as_count(size)
                 if size < 0:
                     raise ValueError("read length must be non-negative or -1")
@@ -253,10 +264,14 @@ class _Readable(BinaryFile):
             return self._buffer.read(size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        size = as_count(size)
-        if self._node.content is None or 0 <= size < _FEW_BYTES:
+        if type(size) is not int or not -1 <= size <= _LARGEST_COUNT:
+            size = max(as_count(size), -1)
+        if self._node is BUFFERED or 0 <= size < _FEW_BYTES:
             return self._buffered().read1(size)
-        return self.read(size if size >= 0 else -1)
+        try:
+            return self._fs._read(self, size)
+        except BufferedMeanwhileError:
+            return self._buffer.read1(size)
 
     def readinto(self, buffer: Buffer, /) -> int:
         view = as_writable_view(buffer)
@@ -303,7 +318,7 @@ class _Writable(BinaryFile):
         except BufferedMeanwhileError:
             return self._buffer.write(plain)
         except QuotaExceededError:
-            if not self._under_text:
+            if not self._how.text:
                 raise
             # A text file forgets its text when it hands it down. Kept in a buffer, it is written
             # by the next flush for which there is room, as the builtin does.
@@ -342,10 +357,10 @@ class _Appending(_Writable):
             if plain:
                 with self._fs._lock:
                     self._position = self._node.size
-                    return super().write(plain)
+                    return _Writable.write(self, plain)
         except BufferedMeanwhileError:
             pass
-        return super().write(plain)
+        return _Writable.write(self, plain)
 
 
 class AppendFile(_Appending, WriteFile):

@@ -12,15 +12,22 @@ from __future__ import annotations
 
 import errno
 import threading
+import weakref
 from collections import deque
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
+from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 # A waiter is woken when its turn comes. It looks for itself this often all the same (seconds),
 # because on Windows Ctrl-C does not end the wait for a lock, and because a releasing thread that
 # Ctrl-C interrupts half-way may wake nobody.
 _LONGEST_NAP = 1.0
+
+# The `blocking` argument of the one call in `_give_back`.
+_WITHOUT_WAITING = (False,)
+
+_Result = TypeVar("_Result")
 
 
 class LockGrant:
@@ -29,19 +36,31 @@ class LockGrant:
     Dropping the last reference releases too, so that a lock cannot outlive the handle that took it.
     """
 
-    __slots__ = ("_held", "_key", "_shared", "_table", "_wake_up")
+    __slots__ = ("__weakref__", "_place", "_shared", "_table")
 
     def __init__(self, table: LockTable, key: Hashable, shared: bool) -> None:
         self._table = table
-        self._key = key
         self._shared = shared
-        self._held = False
-        self._wake_up: threading.Lock | None = None
+        # None as soon as the table has taken it back, so that nothing keeps the node alive.
+        self._place: _Place | None = None
+        place = _Place(self, table._returned.append)
+        place.key = key
+        place.shared = shared
+        place.held = False
+        place.wake_up = None
+        self._place = place
+
+    def __enter__(self) -> LockGrant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     @property
     def held(self) -> bool:
         """Tell whether the lock is held now."""
-        return self._held
+        place = self._place
+        return place is not None and place.held
 
     @property
     def shared(self) -> bool:
@@ -52,113 +71,128 @@ class LockGrant:
         """Give the lock back and let in who is next; do nothing if it was given back before.
 
         Never waits, so finalizers and signal handlers may call it at any moment.
+
+        Complexity: O(waiters of this node).
         """
-        self._table._give_back(self)
+        place = self._place
+        if place is not None:
+            self._table._give_back(place)
 
-    def __enter__(self) -> LockGrant:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
+    # The weak reference gives the lock back too, and nothing can interrupt that; this does it soon.
     def __del__(self) -> None:
-        if self._held:
-            self._table._give_back(self)
+        place = getattr(self, "_place", None)  # An interrupt may have ended __init__ before that.
+        if place is not None:
+            self._table._give_back(place)
 
     def __repr__(self) -> str:
         kind = "shared" if self._shared else "exclusive"
-        return f"<{type(self).__name__} {kind}, {'held' if self._held else 'not held'}>"
+        return f"<{type(self).__name__} {kind}, {'held' if self.held else 'not held'}>"
+
+
+class _Place(weakref.ref[LockGrant]):
+    """The place of a grant at the lock of its node: in the queue, or among the holders.
+
+    It refers to the grant weakly, and its callback is a C function, so that a grant that is dropped
+    is given back in one step: an interrupt in a `__del__` would be swallowed, and the lock lost.
+    """
+
+    __slots__ = ("held", "key", "shared", "wake_up")
+
+    key: Hashable
+    shared: bool
+    held: bool
+    wake_up: threading.Lock | None
 
 
 class _NodeQueue:
-    """Count who holds the lock of one node, and keep who waits for it in order of arrival."""
+    """Know who holds the lock of one node, and who waits for it, in order of arrival."""
 
-    __slots__ = ("readers", "waiting", "writer")
+    __slots__ = ("exclusive", "holders", "waiting")
+
+    # Ctrl-C may end any method between two calls, so each can be done again without harm: who is a
+    # holder and what its place says change together, with no call between.
 
     def __init__(self) -> None:
-        self.readers = 0
-        self.writer = False
-        self.waiting: deque[LockGrant] = deque()
+        self.holders: dict[int, _Place] = {}
+        self.exclusive = False
+        self.waiting: deque[_Place] = deque()
 
-    @property
-    def idle(self) -> bool:
-        return not (self.readers or self.writer or self.waiting)
+    def is_idle(self) -> bool:
+        return not (self.holders or self.waiting)
 
     def has_room(self, shared: bool) -> bool:
         """Tell whether the present holders would let one more in; the queue is not asked."""
-        return not self.writer and (shared or not self.readers)
+        return not self.holders or (shared and not self.exclusive)
 
-    def enter(self, grant: LockGrant) -> bool:
-        """Let the newcomer in if nobody stands before it."""
-        if self.waiting or not self.has_room(grant._shared):
-            return False
-        self._admit(grant)
-        return True
+    def enter(self, place: _Place, *, may_wait: bool) -> None:
+        """Let the newcomer in if nobody stands before it, or else into the queue if it may wait."""
+        if not self.waiting and self.has_room(place.shared):
+            self._admit(place)
+        elif may_wait:
+            place.wake_up = threading.Lock()
+            place.wake_up.acquire()
+            self.waiting.append(place)
 
-    # Ctrl-C may end any of these between two calls, so each can be done again without harm: what is
-    # counted and what the grant says change together, with no call between.
-
-    def leave(self, grant: LockGrant) -> None:
-        """Take back a grant unless it was taken back before."""
-        if grant._held:
-            grant._held = False
-            if grant._shared:
-                self.readers -= 1
-            else:
-                self.writer = False
+    def leave(self, place: _Place) -> None:
+        """Take out a holder, or somebody who waits, unless it is out already."""
+        number = id(place)
+        if number in self.holders:
+            del self.holders[number]
+            place.held = False
+        if place in self.waiting:
+            self.waiting.remove(place)
         self.admit_waiting()
 
-    def withdraw(self, grant: LockGrant) -> None:
-        """Take a waiter out of the queue, which may clear the way for those behind it."""
-        if grant in self.waiting:
-            self.waiting.remove(grant)
-        self.admit_waiting()
+    def give_up(self, place: _Place) -> str | None:
+        """Take out somebody who waits, unless it is a holder by now; say what stood in the way."""
+        if place.held:
+            return None
+        obstacle = self.describe()
+        self.leave(place)
+        return obstacle
 
     def admit_waiting(self) -> None:
         """Let in, from the front of the queue, all that there is room for."""
         while self.waiting:
             head = self.waiting[0]
-            if not head._held:
-                if not self.has_room(head._shared):
+            if not head.held:
+                if not self.has_room(head.shared):
                     break
                 self._admit(head)
             self.waiting.popleft()
 
     def describe(self) -> str:
-        if self.writer:
-            return "held exclusively"
-        if self.readers:
-            return f"shared by {self.readers}"
-        return "waited for by others"
+        if not self.holders:
+            return "waited for by others"
+        return "held exclusively" if self.exclusive else f"shared by {len(self.holders)}"
 
-    def _admit(self, grant: LockGrant) -> None:
-        if grant._shared:
-            self.readers += 1
-        else:
-            self.writer = True
-        grant._held = True
-        if grant._wake_up is not None:
-            grant._wake_up.release()
+    def _admit(self, place: _Place) -> None:
+        number = id(place)
+        self.holders[number] = place
+        self.exclusive = not place.shared
+        place.held = True
+        if place.wake_up is not None:
+            place.wake_up.release()
 
 
 class LockTable:
     """Keep the advisory locks of one file system; only nodes in use take memory.
 
     A key must be hashable by identity (a node). The table refers to it while it is locked or
-    waited for, and to a grant only while that waits.
+    waited for, and never to a grant.
     """
 
     # A release may come from a finalizer that the garbage collector runs at any point: in a thread
     # that is inside `_mutex` already, or that holds other locks. So a release never waits for
-    # `_mutex`: it leaves the grant in `_returned`, and whoever holds `_mutex` looks there after
-    # unlocking it.
-    __slots__ = ("_busy_thread", "_mutex", "_queues", "_returned")
+    # `_mutex`: it leaves the place in `_returned`, and whoever holds `_mutex` looks there after
+    # unlocking it. `_mutex` is reentrant only to tell, by `_is_changing`, that case from others.
+    __slots__ = ("_is_changing", "_mutex", "_queues", "_returned")
 
     def __init__(self) -> None:
         self._mutex = threading.RLock()
-        self._busy_thread: int | None = None  # which is changing the queues
+        self._is_changing = False
         self._queues: dict[Hashable, _NodeQueue] = {}
-        self._returned: deque[LockGrant] = deque()
+        self._returned: deque[_Place] = deque()
 
     @property
     def nodes_in_use(self) -> int:
@@ -192,22 +226,19 @@ class LockTable:
                 left behind.
             ValueError: `timeout` is negative or not a number.
 
-        Complexity: O(1); O(waiters of this node) where the time runs out.
+        Complexity: O(waiters of this node).
         """
         if timeout is not None and not timeout >= 0:
             raise ValueError("timeout must be None (wait for ever) or at least 0 seconds")
         grant = LockGrant(self, key, shared)
         try:
-            if self._enter(grant, may_wait=timeout != 0) or self._wait(grant, timeout):
+            obstacle = self._obtain(grant, timeout)
+            if obstacle is None:
                 return grant
-            obstacle = self._withdraw(grant)
         except BaseException:
-            # KeyboardInterrupt comes at any point, even after the grant was admitted.
-            self._withdraw(grant)
-            self._give_back(grant)
+            # Who handles the interrupt may keep its traceback, and that the grant.
+            grant.release()
             raise
-        if obstacle is None:
-            return grant
         raise BlockingIOError(
             errno.EAGAIN,
             f"lock not granted within {timeout:g} s ({obstacle}): "
@@ -215,102 +246,88 @@ class LockTable:
             filename,
         )
 
-    def _enter(self, grant: LockGrant, *, may_wait: bool) -> bool:
-        """Let the grant in or, if it may wait, put it into the queue."""
-        with self._mutex, self._changing():
-            self._take_back_returned()
-            queue = self._queues.get(grant._key)
-            if queue is None:
-                queue = self._queues[grant._key] = _NodeQueue()
-            entered = queue.enter(grant)
-            if not entered and may_wait:
-                grant._wake_up = threading.Lock()
-                grant._wake_up.acquire()
-                queue.waiting.append(grant)
-        self._settle()
-        return entered
+    def _obtain(self, grant: LockGrant, timeout: float | None) -> str | None:
+        """Wait until the grant is held, or give up and say what stood in its way."""
+        place = grant._place
+        assert place is not None
+        self._change(place.key, partial(_NodeQueue.enter, place=place, may_wait=timeout != 0))
+        if place.held or self._wait(place, timeout):
+            return None
+        return self._change(place.key, partial(_NodeQueue.give_up, place=place))
 
-    def _wait(self, grant: LockGrant, timeout: float | None) -> bool:
-        """Wait in the queue until the grant is held or the time is over."""
-        wake_up = grant._wake_up
+    def _wait(self, place: _Place, timeout: float | None) -> bool:
+        """Wait in the queue until the place is among the holders or the time is over."""
+        wake_up = place.wake_up
         if wake_up is None:
             return False
         deadline = None if timeout is None else monotonic() + timeout
-        while not grant._held:
+        while not place.held:
             nap = _LONGEST_NAP if deadline is None else min(deadline - monotonic(), _LONGEST_NAP)
             if nap <= 0:
                 return False
             if not wake_up.acquire(timeout=nap):
-                self._admit_waiting(grant._key)
+                self._change(place.key, _NodeQueue.admit_waiting)
         return True
 
-    def _admit_waiting(self, key: Hashable) -> None:
-        with self._mutex, self._changing():
-            self._take_back_returned()
-            queue = self._queues.get(key)
-            if queue is not None:
-                queue.admit_waiting()
-        self._settle()
-
-    def _withdraw(self, grant: LockGrant) -> str | None:
-        """Take the grant out of the queue unless it is held; say what stood in its way."""
-        obstacle = None
-        with self._mutex, self._changing():
-            self._take_back_returned()
-            queue = self._queues.get(grant._key)
-            if queue is not None and not grant._held:
-                obstacle = queue.describe()
-                queue.withdraw(grant)
-                self._forget_if_idle(grant._key, queue)
-        self._settle()
-        return obstacle
-
-    def _give_back(self, grant: LockGrant) -> None:
-        """Release a grant without ever waiting."""
-        self._returned.append(grant)
-        if self._busy_thread == threading.get_ident():
-            return  # a finalizer or a signal came in the midst of a change, whose end sees to it
-        while self._returned:
+    def _change(self, key: Hashable, change: Callable[[_NodeQueue], _Result]) -> _Result:
+        """Change the queue of a node, after all releases that came in before."""
+        with self._mutex:
+            if self._is_changing:
+                raise RuntimeError("a signal handler asks for a lock in the midst of another call")
+            self._is_changing = True
             try:
-                if not self._mutex.acquire(blocking=False):
-                    return  # whoever holds it sees to it
                 self._take_back_returned()
+                queue = self._queues.get(key)
+                if queue is None:
+                    queue = self._queues[key] = _NodeQueue()
+                result = change(queue)
+                self._forget_if_idle(key, queue)
             finally:
-                # Ctrl-C may come as soon as the mutex is taken: only the mutex itself knows.
-                if self._mutex._is_owned():  # type: ignore[attr-defined]
-                    self._mutex.release()
+                self._is_changing = False
+        self._settle()
+        return result
+
+    def _give_back(self, place: _Place) -> None:
+        """Release, or leave the queue, without ever waiting."""
+        self._returned.append(place)
+        self._settle()
 
     def _settle(self) -> None:
-        """Do what releasing threads left to whoever was holding the mutex."""
-        while self._returned and self._busy_thread != threading.get_ident():
-            with self._mutex:
-                self._take_back_returned()
+        """Carry out the releases that came in, unless somebody else is going to."""
+        while self._returned:
+            # To take the mutex and to begin the block that gives it back is one step this way: an
+            # interrupt comes before both or after both. A plain call would let it come between.
+            for is_taken in map(self._mutex.acquire, _WITHOUT_WAITING):
+                if not is_taken:
+                    return
+                try:
+                    if self._is_changing:
+                        return
+                    self._is_changing = True
+                    try:
+                        self._take_back_returned()
+                    finally:
+                        self._is_changing = False
+                finally:
+                    self._mutex.release()
 
     def _take_back_returned(self) -> None:
         """Carry out the releases that came in; the mutex is held."""
-        with self._changing():
-            while self._returned:
-                # Two threads may release one grant, and the first look may have been interrupted:
-                # it is the grant itself that knows whether it still counts.
-                grant = self._returned[0]
-                queue = self._queues.get(grant._key)
-                if queue is not None:
-                    queue.leave(grant)
-                    self._forget_if_idle(grant._key, queue)
-                self._returned.popleft()
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Let releases that come from this very thread wait until the change is complete."""
-        outer = self._busy_thread
-        self._busy_thread = threading.get_ident()
-        try:
-            yield
-        finally:
-            self._busy_thread = outer
+        while self._returned:
+            # The same place may come in twice, and the first look may have been interrupted: the
+            # queue knows whether it is still there.
+            place = self._returned[0]
+            queue = self._queues.get(place.key)
+            if queue is not None:
+                queue.leave(place)
+                self._forget_if_idle(place.key, queue)
+            grant = place()
+            if grant is not None:
+                grant._place = None
+            self._returned.popleft()
 
     def _forget_if_idle(self, key: Hashable, queue: _NodeQueue) -> None:
-        if queue.idle:
+        if queue.is_idle():
             del self._queues[key]
 
     def _check(self) -> None:
@@ -318,16 +335,18 @@ class LockTable:
 
         Complexity: O(locked nodes + waiters).
         """
-        with self._mutex, self._changing():
-            self._take_back_returned()
+        self._settle()
+        with self._mutex:
             for key, queue in self._queues.items():
-                assert not queue.idle, f"{key!r} is kept though nobody holds it or waits for it"
-                assert queue.readers >= 0, f"{key!r} has {queue.readers} readers"
-                assert not (queue.writer and queue.readers), f"{key!r} has a writer and readers"
-                for grant in queue.waiting:
-                    assert not grant._held, f"{grant!r} holds {key!r} and waits for it"
-                    assert grant._key is key, f"{grant!r} is in the queue of another node"
+                assert not queue.is_idle(), f"{key!r} is kept though nobody needs it"
+                holders = list(queue.holders.values())
+                assert all(place.held for place in holders), f"a holder of {key!r} does not know"
+                if not all(place.shared for place in holders):
+                    assert len(holders) == 1, f"{key!r} has a writer and others"
+                for place in queue.waiting:
+                    assert not place.held, f"{place()!r} holds {key!r} and waits for it"
+                for place in (*holders, *queue.waiting):
+                    assert place.key is key, f"{place()!r} is at the lock of another node"
                 if queue.waiting:
                     head = queue.waiting[0]
-                    assert not queue.has_room(head._shared), f"{head!r} could enter {key!r}"
-        self._settle()
+                    assert not queue.has_room(head.shared), f"{head()!r} could enter {key!r}"

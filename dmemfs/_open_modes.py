@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import operator
+import warnings
 
 from ._handles import AppendFile, AppendUpdateFile, BinaryFile, ReadFile, UpdateFile, WriteFile
 
@@ -84,3 +86,20 @@ def check_text_arguments(how: OpenMode, encoding: object, errors: object, newlin
         if not how.text:
             article = "a" if name == "newline" else "an"
             raise ValueError(f"binary mode doesn't take {article} {name} argument")
+
+
+def check_buffering(how: OpenMode, buffering: int) -> int:
+    """Return `buffering`, -1 for any negative one; raise or warn as the builtin `open` does."""
+    buffering = operator.index(buffering)
+    if not -(1 << 31) <= buffering < 1 << 31:
+        raise OverflowError("Python int too large to convert to C int")
+    if how.text and buffering == 0:
+        raise ValueError("can't have unbuffered text I/O")
+    if not how.text and buffering == 1:
+        warnings.warn(
+            "line buffering (buffering=1) isn't supported in binary mode, "
+            "the default buffer size will be used",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return max(buffering, -1)

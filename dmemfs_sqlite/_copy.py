@@ -29,6 +29,8 @@ _ALL_AT_ONCE = -1
 _RESTARTS_ALLOWED = 2
 # Milliseconds in C that Ctrl-C has to wait for; longer waits are ours.
 SHORT_BUSY_TIMEOUT = 10
+# Milliseconds: what a C int takes, some 24 days.
+_LONGEST_BUSY_TIMEOUT = 0x7FFF_FFFF
 
 
 class _DeadlinePassedError(Exception):
@@ -260,6 +262,8 @@ def attached_image(
         if name == "main":
             connection.close()
         else:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             connection.execute(f"DETACH {quote_name(name)}")
 
 
@@ -279,7 +283,7 @@ def short_busy_timeout(connection: sqlite3.Connection) -> Iterator[None]:
 
 def set_busy_timeout(connection: sqlite3.Connection, seconds: float) -> None:
     """Set how long the connection waits for a lock, as `connect(timeout=...)` does."""
-    milliseconds = round(seconds * 1000)
+    milliseconds = round(max(0, min(seconds * 1000, _LONGEST_BUSY_TIMEOUT)))
     library = native_library(connection)
     if library is None:
         query_value(connection, f"PRAGMA busy_timeout = {milliseconds}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 # --- before anything is opened -------------------------------------------------
 
@@ -12,14 +13,19 @@ class UnsafeURIError(ValueError):
 
     Attributes:
         uri: The URI as it was given.
+        problem: What is wrong with it.
         suggestion: The URI to write instead, or None where none can be guessed.
     """
 
     def __init__(self, uri: str, problem: str, suggestion: str | None = None) -> None:
         self.uri = uri
+        self.problem = problem
         self.suggestion = suggestion
         hint = "" if suggestion is None else f"; write {suggestion!r}"
         super().__init__(f"{uri!r}: {problem}{hint}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.uri, self.problem, self.suggestion)
 
 
 # --- reading a snapshot -----------------------------------------------------------
@@ -37,6 +43,9 @@ class SnapshotError(sqlite3.DatabaseError):
         self.path = path
         self.problem = problem
         super().__init__(f"{path!s}: {problem}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.problem)
 
 
 class IncompatibleTargetError(sqlite3.OperationalError):

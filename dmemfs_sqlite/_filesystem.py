@@ -41,7 +41,7 @@ def publish_file(fs: SnapshotFileSystem, path: PathLike, content: bytes) -> None
     Raises:
         OSError: As the file system raises it; what stood under the path is unchanged.
     """
-    target = _resolve_links(fs, _as_text(path))
+    target = _resolve_links(fs, _plain_path(fs, _as_text(path)))
     rename = getattr(fs, "replace", None) or getattr(fs, "mv", None)
     if rename is None:
         _write_new(fs, target, content)
@@ -108,6 +108,12 @@ def _resolve_links(fs: SnapshotFileSystem, path: str) -> str:
             break
         path = posixpath.join(posixpath.dirname(path), os.fsdecode(read_link(path)))
     return path
+
+
+def _plain_path(fs: SnapshotFileSystem, path: str) -> str:
+    """Take the protocol off a path of fsspec: "memory://a.db" has no parent otherwise."""
+    strip = getattr(fs, "_strip_protocol", None)
+    return path if strip is None else str(strip(path))
 
 
 def _as_text(path: PathLike) -> str:

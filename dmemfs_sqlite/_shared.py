@@ -103,14 +103,17 @@ class SharedDatabase:
         with self._mutex:
             if self._closed:
                 raise sqlite3.ProgrammingError("Cannot operate on a closed shared database.")
-            if self._keeper is None:
+            found = self._keeper is not None
+            if not found:
                 self._load()
             connect_kwargs.setdefault("timeout", self._timeout)
             connect_kwargs["factory"] = _counted_class(self._base_class(connect_kwargs))
             try:
                 connection = connect_memory(self._uri, **connect_kwargs)
             except BaseException:
-                self._close_keeper_if_unused()
+                # What was found may be the only copy, kept since a save failed.
+                if not found:
+                    self._close_keeper_if_unused()
                 raise
             self._connections += 1
             self._generation += 1

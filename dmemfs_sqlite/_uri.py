@@ -27,6 +27,8 @@ from ._probe import memdb_is_sound
 Engine = Literal["memdb", "shared-cache"]
 Place = Literal["memory", "disk", "nowhere"]
 
+# Bytes, a little below what SQLite takes for a path of memdb.
+_LONGEST_NAME = 1000
 _VALUES = {
     "mode": ("access", ("ro", "rw", "rwc", "memory")),
     "cache": ("cache", ("shared", "private")),
@@ -60,7 +62,8 @@ def memory_uri(name: str, *, engine: Engine | None = None) -> str:
     """Return the URI of a named in-memory database that every thread can join.
 
     Args:
-        name: Any text without NUL; two equal names are one database in this process.
+        name: Any text without NUL, up to 1000 bytes in UTF-8; two equal names are one
+            database in this process.
         engine: "memdb" (waits for locks as a file does) or "shared-cache" (no size limit,
             but SQLITE_LOCKED at once, whatever the timeout says). Without it memdb where
             a probe of this process finds it correct, otherwise the shared cache.
@@ -69,8 +72,10 @@ def memory_uri(name: str, *, engine: Engine | None = None) -> str:
         A URI to be opened with `uri=True`.
 
     Raises:
-        ValueError: The name is empty or holds a NUL, or no such engine exists.
+        ValueError: The name is empty, too long or holds a NUL, or no such engine exists.
     """
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(f"a name may have up to {_LONGEST_NAME} bytes, not {len(name.encode())}")
     if not name or "\x00" in name:
         raise ValueError(f"a name of at least one character and without NUL is needed: {name!r}")
     if engine is None:
@@ -101,10 +106,10 @@ def explain_uri(uri: str) -> URIExplanation:
         name = uri[len("file:") :].partition("?")[0].rpartition("/")[2]
         return _explanation(uri, "nowhere", name=name, problem=str(error))
     mode, cache, vfs = options.get("mode"), options.get("cache"), options.get("vfs")
-    if vfs is not None and not _has_vfs(vfs):
+    if vfs not in (None, "memdb") and not _has_vfs(vfs):
         problem = f"SQLite refuses it: no such vfs: {vfs}"
         return _explanation(uri, "nowhere", name=path, problem=problem)
-    if mode == "memory" or (path == ":memory:" and vfs is None):
+    if mode == "memory" or path == ":memory:":
         return _explain_shared_cache(uri, path, cache == "shared")
     if vfs == "memdb":
         return _explain_memdb(uri, path, mode, cache, options)
@@ -149,10 +154,10 @@ def _parse(uri: str) -> tuple[str, dict[str, str]]:
     return _decode(path), options
 
 
-def _has_vfs(name: str) -> bool:
+def _has_vfs(name: str | None) -> bool:
     """Tell whether SQLite knows a VFS, by a private database that needs none."""
     try:
-        sqlite3.connect(f"file:?mode=memory&vfs={quote(name, safe='')}", uri=True).close()
+        sqlite3.connect(f"file:?mode=memory&vfs={quote(name or '', safe='')}", uri=True).close()
     except sqlite3.OperationalError:
         return False
     return True
@@ -259,4 +264,5 @@ def _guess_name(name: str) -> str:
     for end in "?#":
         name = name.partition(end)[0]
     name = name.replace("\x00", "").strip("/").rpartition("/")[2]
+    name = name.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
     return "main" if name in ("", ":memory:") else name

@@ -374,11 +374,13 @@ class RealFileSystem:
 
     def symlink(self, src: AnyPath, dst: AnyPath) -> None:
         target: Any = os.fspath(src)
-        absolute = target.startswith(b"/" if isinstance(target, bytes) else "/")
+        if target.startswith(b"/" if isinstance(target, bytes) else "/"):
+            target = self.to_real(target)
+        link = self.to_real(dst)
         try:
-            os.symlink(self.to_real(target) if absolute else target, self.to_real(dst))
+            os.symlink(target, link)
         except OSError as error:
-            self._rename_error(error, (src, dst), (target, self.to_real(dst)))
+            self._rename_error(error, (src, dst), (target, link))
             raise
 
     def readlink(self, path: AnyPath) -> Any:

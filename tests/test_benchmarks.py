@@ -188,7 +188,8 @@ def _workload(run: Callable[[Peer, Sizes], Rounds], **options: Any) -> Workload:
     return Workload("name", "title", "us", None, run, **options)
 
 
-def test_peers_take_turns_and_are_closed() -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_peers_take_turns_unless_alone_and_are_closed(alone: bool) -> None:
     events: list[str] = []
 
     class First(Floor):
@@ -208,11 +209,18 @@ def test_peers_take_turns_and_are_closed() -> None:
         finally:
             events.append(f"end {peer.name}")
 
-    measure(_workload(run), [First, Second], TINY, rounds=2, budget=60.0)
-    assert events == [
-        *("first", "second", "first", "second"),
-        *("end first", "end second", "close first", "close second"),
-    ]
+    row = measure(_workload(run, alone=alone), [First, Second], TINY, rounds=2, budget=60.0)
+    assert row.figures.keys() == {"first", "second"}
+    if alone:
+        assert events == [
+            *("first", "first", "end first", "close first"),
+            *("second", "second", "end second", "close second"),
+        ]
+    else:
+        assert events == [
+            *("first", "second", "first", "second"),
+            *("end first", "end second", "close first", "close second"),
+        ]
 
 
 def test_rounds_end_with_the_budget_but_not_before_the_least() -> None:

@@ -467,7 +467,9 @@ class FlushedHandles(Pair):
 
     @rule(target=handles, mode=st.sampled_from(["rb", "r+b", "ab", "a+b", "r", "r+", "a", "a+"]))
     def open(self, mode: str) -> Any:
-        options = {} if "b" in mode else {"encoding": "utf-8", "errors": "replace", "newline": ""}
+        options: dict[str, Any] = {}
+        if "b" not in mode:
+            options = {"encoding": "utf-8", "errors": "replace", "newline": ""}
         pair = (
             self.real.open("/file", mode, **options),
             self.memory.open("/file", mode, **options),

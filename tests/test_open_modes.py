@@ -53,7 +53,6 @@ SOME_PATHS = [
     "/loop/below",
     "",
     ".",
-    "/",
     "/" + "n" * 255,
     "/" + "n" * 256,
     "/" + "ä" * 128,
@@ -193,6 +192,12 @@ class TestMode:
             if outcomes[0] != outcomes[1]:
                 different[mode] = outcomes
         assert different == {}
+
+    @pytest.mark.parametrize("mode", VALID_TEXT_MODES + VALID_BINARY_MODES)
+    @pytest.mark.parametrize("path", ["/", "/.", "/..", "//", b"/"])
+    def test_root(self, memory: Any, path: Any, mode: str) -> None:
+        # The root of the machine is the model here: the stand-in's is an ordinary directory.
+        assert outcome(lambda: memory.open(path, mode)) == outcome(lambda: open(path, mode))
 
     @pytest.mark.parametrize(
         ("mode", "reads", "writes", "content"),

@@ -516,32 +516,3 @@ def test_errors_name_what_was_given(fs: Any) -> None:
         fs.stat(PurePosixPath("/new"))
     assert (caught.value.filename, caught.value.strerror) == ("/new", "No such file or directory")
     assert str(caught.value) == "[Errno 2] No such file or directory: '/new'"
-
-
-def test_lookups_follow_changes_of_the_path(fs: Any) -> None:
-    """A path that was looked up before means what it means now."""
-    fs.makedirs("/a/b/c")
-    fs.write_bytes("/a/b/c/f", b"first")
-    assert fs.read_bytes("/a/b/c/f") == b"first"
-    fs.rename("/a/b", "/moved")
-    assert outcome(fs.stat, "/a/b/c/f")[1] == errno.ENOENT
-    assert outcome(fs.write_bytes, "/a/b/c/f", b"")[1] == errno.ENOENT
-    fs.makedirs("/a/b/c")
-    fs.write_bytes("/a/b/c/f", b"second")
-    assert (fs.read_bytes("/a/b/c/f"), fs.read_bytes("/moved/c/f")) == (b"second", b"first")
-    fs.rmtree("/a/b")
-    fs.symlink("../moved", "/a/b")
-    assert fs.read_bytes("/a/b/c/f") == b"first"
-    fs.unlink("/a/b")
-    fs.write_bytes("/a/b", b"")
-    assert outcome(fs.stat, "/a/b/c/f")[1] == errno.ENOTDIR
-    fs.unlink("/a/b")
-    fs.mkdir("/x")
-    fs.mkdir("/x/c")
-    fs.write_bytes("/x/c/f", b"third")
-    fs.symlink("../x", "/a/b")
-    assert fs.read_bytes("/a/b/c/f") == b"third"
-    fs.rename("/x", "/y")
-    assert outcome(fs.stat, "/a/b/c/f")[1] == errno.ENOENT
-    fs.rename("/moved", "/x")
-    assert fs.read_bytes("/a/b/c/f") == b"first"

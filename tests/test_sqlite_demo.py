@@ -292,13 +292,42 @@ def test_it_runs_from_a_plain_checkout_and_leaves_no_file(tmp_path: Path) -> Non
     assert files_under(tmp_path) == before
 
 
+BLOCK = """
+import sys, time
+from dmemfs_sqlite import _cli, _demo, _demo_threads
+
+def block(*arguments, **options):
+    print("blocked", flush=True)
+    time.sleep(60)
+
+def block_thread(shared, number, connection):
+    connection.execute("BEGIN IMMEDIATE" if number == 0 else "BEGIN")
+    print("blocked", flush=True)
+    shared.stop.wait(60)
+
+{module}.{function} = {replacement}
+sys.exit(_cli.main(["demo"]))
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT cannot be sent to one process elsewhere")
-@pytest.mark.parametrize("step", ["build", "load", "work"])
-def test_an_interrupt_ends_it_at_once_and_leaves_no_file(step: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "function", "replacement"),
+    [
+        ("_demo", "build_sample", "block"),
+        ("_demo", "load_db", "block"),
+        ("_demo_threads", "_transactions", "block_thread"),
+        ("_demo", "save_db", "block"),
+    ],
+)
+def test_an_interrupt_ends_it_at_once_and_leaves_no_file(
+    module: str, function: str, replacement: str, tmp_path: Path
+) -> None:
+    program = BLOCK.format(module=module, function=function, replacement=replacement)
     process = subprocess.Popen(
-        command("demo"),
+        [sys.executable, "-B", "-c", program],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -306,10 +335,10 @@ def test_an_interrupt_ends_it_at_once_and_leaves_no_file(step: str, tmp_path: Pa
     with process:
         assert process.stdout is not None
         for line in process.stdout:
-            if step in line:
+            if line == "blocked\n":
                 break
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=50)
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors

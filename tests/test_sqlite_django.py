@@ -18,7 +18,7 @@ pytest.importorskip("django", reason="Django is not installed")
 PROJECT = Path(__file__).resolve().parent.parent
 
 PREAMBLE = """
-    import sys, threading
+    import sys, threading, time
     import django
     from django.conf import settings
 
@@ -138,13 +138,29 @@ TEST_RUN = """
             failures = in_threads(work, 4)
             print("failed", len(failures), "written", Item.objects.count())
 
+        def test_second_writer(self):
+            inside, tried = threading.Event(), threading.Event()
+            def work(number):
+                if number == 0:
+                    with transaction.atomic():
+                        Item.objects.create(text="first")
+                        inside.set()
+                        tried.wait(30)
+                        time.sleep(0.2)
+                else:
+                    inside.wait(30)
+                    tried.set()
+                    Item.objects.create(text="second")
+            failures = in_threads(work, 2)
+            print("failed", len(failures), "written", Item.objects.count())
+
     from django.test.utils import setup_test_environment
     setup_test_environment()
     # As the test runner does it.
     name = connection.creation.create_test_db(verbosity=0, serialize=False)
     create(Item)
     result = unittest.TestResult()
-    unittest.TestSuite([Threads("test_threads")]).run(result)
+    unittest.TestSuite([Threads("{test}")]).run(result)
     connection.creation.destroy_test_db("x", verbosity=0)
     print([text for _, text in result.errors + result.failures])
 """
@@ -156,15 +172,17 @@ def test_the_test_database_takes_threads(kind: str, tmp_path: Path) -> None:
         "ENGINE": "django.db.backends.sqlite3", "NAME": "never-opened.sqlite3",
         "OPTIONS": options(), "TEST": test_database("shop"),
     }"""
-    output = run(tmp_path, TEST_RUN.format(entry=" ".join(entry.split())), kind)
+    entry = " ".join(entry.split())
+    output = run(tmp_path, TEST_RUN.format(entry=entry, test="test_threads"), kind)
     assert output.splitlines() == ["failed 0 written 100", "[]"]
+    output = run(tmp_path, TEST_RUN.format(entry=entry, test="test_second_writer"), kind)
+    assert output.splitlines() == ["failed 0 written 2", "[]"]
 
 
 def test_the_default_test_database_does_not(tmp_path: Path) -> None:
     entry = '{"ENGINE": "django.db.backends.sqlite3", "NAME": "never-opened.sqlite3"}'
-    output = run(tmp_path, TEST_RUN.format(entry=entry))
-    failed = int(output.split()[1])
-    assert failed > 0
+    output = run(tmp_path, TEST_RUN.format(entry=entry, test="test_second_writer"))
+    assert output.splitlines() == ["failed 1 written 1", "[]"]
 
 
 WITHOUT_DJANGO = """

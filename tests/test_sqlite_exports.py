@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import dmemfs_sqlite
 
@@ -45,6 +48,21 @@ def test_importing_it_imports_no_framework_and_no_demo() -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        dmemfs_sqlite.UnsafeURIError("file:x", "it is on disk", "file:/x?vfs=memdb"),
+        dmemfs_sqlite.SnapshotError("/a.db", "truncated"),
+        dmemfs_sqlite.BusyError("database is locked"),
+    ],
+)
+def test_errors_travel_between_processes(error: Exception) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.__dict__ == error.__dict__
 
 
 def test_the_package_is_typed() -> None:

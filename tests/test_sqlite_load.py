@@ -430,8 +430,8 @@ def test_an_interrupt_ends_the_wait(uri: str, way: str) -> None:
     with closing(connect(uri)) as other:
         begin_write(other)
         timer = threading.Timer(0.2, _thread.interrupt_main)
-        timer.start()
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             load_db(fs, PATH, uri, timeout=3600)
         timer.join(30)
 

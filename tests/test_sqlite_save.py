@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import errno
 import io
+import math
 import sqlite3
 import sys
 import threading
@@ -135,8 +136,8 @@ def test_the_timeout_is_not_that_of_the_connection(uri: str, way: str) -> None:
 def test_an_interrupt_ends_the_wait(uri: str, way: str) -> None:
     with closing(connect(uri, timeout=3600)) as connection, uncommitted_row(uri):
         timer = threading.Timer(0.2, _thread.interrupt_main)
-        timer.start()
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             save_db(MemoryFileSystem(), PATH, connection, timeout=3600)
         timer.join(30)
 
@@ -445,6 +446,21 @@ def test_open_alone_is_enough() -> None:
         assert content(copy) == expected
 
 
+def test_a_path_with_a_protocol_is_taken() -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    fs = fsspec.filesystem("memory", skip_instance_cache=True)
+    path = "memory://with-protocol.db"
+    with closing(connect(":memory:")) as connection:
+        fill(connection)
+        save_db(fs, path, connection)
+    assert [name for name in fs.ls("/", detail=False) if name.endswith(("saving", ".db"))] == [
+        "/with-protocol.db"
+    ]
+    with closing(loaded(fs, path)) as copy:
+        assert marks(copy) == {"row"}
+    fs.rm(path)
+
+
 @pytest.mark.parametrize("protocol", ["memory", "file"])
 def test_fsspec_file_systems_are_served(protocol: str, tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
@@ -466,6 +482,15 @@ def test_fsspec_file_systems_are_served(protocol: str, tmp_path: Path) -> None:
 
 
 # --- bad input --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e10, 0, -1])
+def test_any_number_is_a_timeout(timeout: float, uri: str, way: str) -> None:
+    fs = MemoryFileSystem()
+    with closing(connect(uri)) as connection:
+        before = connection.execute("PRAGMA busy_timeout").fetchone()
+        save_db(fs, PATH, connection, timeout=timeout)
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == before
 
 
 def test_unusable_connections_are_refused(way: str) -> None:

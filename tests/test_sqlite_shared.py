@@ -228,6 +228,20 @@ def test_a_failed_save_keeps_the_content_in_memory() -> None:
     assert stored_marks(fs) == {"row", "precious"}
 
 
+def test_a_connection_that_fails_to_open_leaves_unsaved_content_alone() -> None:
+    fs = MemoryFileSystem(max_quota=5_000)
+    shared = SharedDatabase(fs, PATH)
+    connection = shared.connect()
+    fill(connection)
+    with pytest.raises(UnsavedError):
+        connection.close()
+    with pytest.raises(TypeError):
+        shared.connect(no_such_option=True)
+    with pytest.raises(UnsavedError), closing(shared.connect()) as connection:
+        assert marks(connection) == {"row"}
+    shared.discard()
+
+
 def test_unsaved_content_may_be_discarded() -> None:
     fs = MemoryFileSystem(max_quota=5_000)
     shared = SharedDatabase(fs, PATH)

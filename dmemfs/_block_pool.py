@@ -15,13 +15,14 @@ BLOCK_SHIFT = 16
 BLOCK_SIZE = 1 << BLOCK_SHIFT
 _SEGMENT_SIZE = 4 << 20
 _MOST_FREE_BLOCKS = (64 << 20) // BLOCK_SIZE
+_LOST = memoryview(bytes(BLOCK_SIZE))  # what a block shows whose memory was taken back
 
 
 class Block:
     """One block of a file's content.
 
-    Several block lists may refer to a block. It goes back to its pool when the last reference
-    goes, so that no list can ever see a block that serves another file.
+    Several block lists may refer to a block. Its memory goes back to the pool when the last
+    reference goes, so that no list can ever see memory that serves another file.
 
     Attributes:
         view: the bytes; `BLOCK_SIZE` of them, fewer in a borrowed block.
@@ -38,7 +39,10 @@ class Block:
     def __del__(self) -> None:
         pool = self._pool
         if pool is not None:
-            pool.take_back(self.view)
+            # The collector finalises a whole garbage cycle before it frees any of it: a later
+            # finaliser may still write through this block, and must not meet the new owner.
+            view, self.view, self.owner = self.view, _LOST, None
+            pool.take_back(view)
 
 
 class BlockPool:

@@ -112,6 +112,8 @@ class BlockList:
                 return bytes(count)
             return block.view[offset : offset + count].tobytes()
         last = (end - 1) // BLOCK_SIZE
+        if last - first > 2 * len(self._blocks):
+            return self._read_sparse(position, end)
         # The blocks, not only their views, are held until all is read: a block in use by nobody
         # goes back to the pool.
         blocks = [self._blocks.get(index) for index in range(first, last + 1)]
@@ -119,6 +121,19 @@ class BlockList:
         views[0] = views[0][offset:]
         views[-1] = views[-1][: end - last * BLOCK_SIZE]
         return b"".join(views)
+
+    def _read_sparse(self, position: int, end: int) -> bytes:
+        """Read what is mostly holes: memory is had first, all at once, and then the data copied."""
+        target = bytearray(end - position)
+        for index, block in self._blocks.items():
+            start = max(position, index * BLOCK_SIZE)
+            stop = min(end, (index + 1) * BLOCK_SIZE)
+            if start < stop:
+                offset = start - index * BLOCK_SIZE
+                target[start - position : stop - position] = block.view[
+                    offset : offset + stop - start
+                ]
+        return bytes(target)
 
     def read_into(self, position: int, target: memoryview) -> int:
         """Fill `target` from `position` and return the number of bytes filled."""

@@ -16,6 +16,7 @@ from ._nodes import Directory, File, Owner, Symlink
 
 _UMASK = 0o022
 _S_ISGID = stat.S_ISGID
+_S_IFDIR = stat.S_IFDIR
 _FILE_MODE = stat.S_IFREG | (0o666 & ~_UMASK)
 
 
@@ -45,25 +46,29 @@ class Creation(Lookup):
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
+            now = time_ns()
+            node = Directory()
+            node.nlink = 2
+            node.mtime = node.ctime = node.atime = now
+            node.account = account = self._account
+            node.children = {}
+            node.removed = False
+            node.remembered = False
             directory, name, other, _ = self._place(path)
             if other is not None or directory.removed:
                 if exist_ok and self.is_dir(path):
                     return
-                raise os_error(errno.ENOENT if other is None else errno.EEXIST, path)
-            account = self._account
+                code = errno.ENOENT if other is None else errno.EEXIST
+                del other  # see UnlinkedRecord
+                raise os_error(code, path)
             if account.nodes >= account.max_nodes:
                 account.require(0, 1, path)
-            now = time_ns()
-            node = Directory()
-            node.mode = stat.S_IFDIR | (mode & 0o1777 & ~_UMASK) | (directory.mode & stat.S_ISGID)
-            node.owner = self._owner_in(directory)
-            node.nlink = 2
-            node.mtime = node.ctime = node.atime = now
-            node.account = account
-            node.children = {}
+            inherited = directory.mode & _S_ISGID
+            node.mode = _S_IFDIR | (mode & 0o1777 & ~_UMASK) | inherited
+            node.owner = self._owner_in(directory) if inherited else self._owner
             node.parent = directory
-            node.removed = False
-            node.remembered = False
+            if name in directory.children:  # since a moment ago, by a signal handler
+                raise os_error(errno.EEXIST, path)
             account.nodes += 1
             directory.nlink += 1
             directory.mtime = directory.ctime = now
@@ -145,13 +150,14 @@ class Creation(Lookup):
         """
         with self._lock:
             try:
-                node = self._find(src, follow=False)
+                self._find(src, follow=False)
             except OSError as error:
                 raise os_error(errno_of(error), src, dst) from None
             directory, name = self._place_for_new(dst, paths=(src, dst))
+            now = time_ns()
+            node = self._find(src, follow=False)
             if isinstance(node, Directory):
                 raise os_error(errno.EPERM, src, dst)
-            now = time_ns()
             node.nlink += 1
             node.ctime = now
             directory.mtime = directory.ctime = now
@@ -165,6 +171,7 @@ class Creation(Lookup):
         """
         node = self._find(path, follow=False)
         if not isinstance(node, Symlink):
+            del node  # see UnlinkedRecord
             raise os_error(errno.EINVAL, path)
         return _grammar.as_given(node.target, path)
 
@@ -185,6 +192,7 @@ class Creation(Lookup):
         try:
             directory, name, node, wants_directory = self._place(path)
             if node is not None:
+                del node  # see UnlinkedRecord
                 raise os_error(errno.EEXIST, path)
             if directory.removed or (wants_directory and not is_directory):
                 raise os_error(errno.ENOENT, path)
@@ -217,11 +225,17 @@ class Creation(Lookup):
                 if not create or directory.removed:
                     raise os_error(errno.ENOENT, path)
                 node = self._create_file(directory, name, path, content)
+                if node is None:  # by a signal handler
+                    return self._file_to_open(
+                        path, create=create, exclusive=exclusive, content=content
+                    )
             elif exclusive:
+                del node  # see UnlinkedRecord
                 raise os_error(errno.EEXIST, path)
             if not isinstance(node, File):
                 raise os_error(errno.EISDIR, path)
             if wants_directory:
+                del node
                 raise os_error(errno.EISDIR if create else errno.ENOTDIR, path)
             return node
 
@@ -253,33 +267,29 @@ class Creation(Lookup):
         path: StrPath,
         content: bytes | BlockList = b"",
     ) -> File | None:
-        """Make a file, or return the one that came between.
-
-        None says that something else came between: its directory was removed, or its name was
-        given to something that is no file. Then the path has to be resolved anew.
+        """Make a file; return None where something came between, so that the path has to be
+        resolved anew: something has that name, or the directory was removed.
         """
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
-            children = directory.children
-            if name in children or directory.removed:
-                other = children.get(name)
-                return other if type(other) is File else None
-            account = self._account
-            if account.nodes >= account.max_nodes:
-                account.require(0, 1, path)
+            now = time_ns()
             node = File()
             node.mode = _FILE_MODE
             node.owner = self._owner_in(directory) if directory.mode & _S_ISGID else self._owner
             node.nlink = 1
-            node.account = account
+            node.mtime = node.ctime = node.atime = now
+            node.account = account = self._account
             node.content = content
             node.size = stored = 0
             if content:
                 node.size, stored = content_size(content)
                 account.require(stored, 1, path)
-            now = time_ns()
-            node.mtime = node.ctime = node.atime = now
+            elif account.nodes >= account.max_nodes:
+                account.require(0, 1, path)
+            children = directory.children
+            if name in children or directory.removed:
+                return None
             account.nodes += 1
             account.used += stored
             directory.mtime = directory.ctime = now

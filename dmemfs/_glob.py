@@ -64,13 +64,15 @@ def _matching_names(fs: Listing, directory: str, pattern: str) -> Iterator[str]:
 
 def _all_below(fs: Listing, directory: str) -> Iterator[str]:
     """Yield the paths below `directory`, relative to it, hidden ones and those below left out."""
-    for name in _names(fs, directory):
-        if not name.startswith("."):
-            yield name
-            path = join(directory, name)
-            if fs.is_dir(path):
-                for below in _all_below(fs, path):
-                    yield join(name, below)
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        for name in _names(fs, join(directory, below) if below else directory):
+            if not name.startswith("."):
+                path = join(below, name)
+                yield path
+                if fs.is_dir(join(directory, path)):
+                    pending.append(path)
 
 
 def _is_there(fs: Listing, path: str) -> bool:

@@ -320,10 +320,15 @@ class _Writable(BinaryFile):
         except QuotaExceededError:
             if not self._how.text:
                 raise
-            # A text file forgets its text when it hands it down. Kept in a buffer, it is written
-            # by the next flush for which there is room, as the builtin does.
-            self._put_buffer(max(count, _BUFFER_SIZE))
-            return self._buffer.write(plain)
+            return self._keep(plain)
+
+    def _keep(self, data: bytes | memoryview) -> int:
+        """Keep in a buffer what was refused, for the next flush for which there is room.
+
+        A text file forgets its text as soon as it has handed it down.
+        """
+        self._put_buffer(max(len(data), _BUFFER_SIZE))
+        return self._buffer.write(data)
 
     def truncate(self, size: int | None = None, /) -> int:
         if self._node is BUFFERED:
@@ -353,14 +358,17 @@ class _Appending(_Writable):
 
     def write(self, data: Buffer, /) -> int:
         plain = data if type(data) is bytes else as_bytes_like(data)
+        count = len(plain)
+        if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
+            return self._buffered().write(plain)
         try:
-            if plain:
-                with self._fs._lock:
-                    self._position = self._node.size
-                    return _Writable.write(self, plain)
+            return self._fs._append(self, plain, count)
         except BufferedMeanwhileError:
-            pass
-        return _Writable.write(self, plain)
+            return self._buffer.write(plain)
+        except QuotaExceededError:
+            if not self._how.text:
+                raise
+            return self._keep(plain)
 
 
 class AppendFile(_Appending, WriteFile):

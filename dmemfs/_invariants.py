@@ -36,6 +36,8 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
         assert type(node) in (File, Symlink), f"a {type(node).__name__} has a name"
     account.settle()
     open_only = account.unlinked_files()
+    for file in open_only:
+        assert file.account.used == file.stored_bytes(), "bytes of a file without a name"
     files = [node for node in nodes.values() if isinstance(node, File)] + open_only
     for file in files:
         _check_file(file)
@@ -46,6 +48,10 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
     assert 0 <= account.used <= account.max_bytes, "more bytes than there may be"
     assert 1 <= account.nodes <= account.max_nodes, "more nodes than there may be"
     for head, directory in remembered.items():
+        above = directory
+        while not directory.removed and above is not root:
+            assert above.remembered, f"{head!r} is remembered, but not what it leads through"
+            above = above.parent
         assert directory.removed or _lookup(root, head) is directory, (
             f"{head!r} is remembered wrong"
         )

@@ -119,6 +119,7 @@ class Lookup(Storage):
     def _find_directory(self, path: StrPath) -> Directory:
         node = self._find(path)
         if type(node) is not Directory:
+            del node  # see UnlinkedRecord
             raise os_error(errno.ENOTDIR, path)
         return node
 
@@ -131,8 +132,8 @@ class Lookup(Storage):
     def _resolve(self, path: StrPath, *, follow: bool) -> Place:
         """Resolve as `stat` does, or `lstat`: a link with a slash behind it is always followed."""
         place = self._walk_path(path, follow=follow, follow_with_slash=True)
-        _, _, node, wants_directory = place
-        if wants_directory and node is not None and type(node) is not Directory:
+        if place[3] and place[2] is not None and type(place[2]) is not Directory:
+            del place  # see UnlinkedRecord
             raise os_error(errno.ENOTDIR, path)
         return place
 
@@ -192,6 +193,7 @@ class Lookup(Storage):
                         raise os_error(errno.ENOENT, path)
                 if pending:
                     if type(node) is not Directory:
+                        del node  # see UnlinkedRecord
                         raise os_error(errno.ENOTDIR, path)
                     directory = node
             if plain and name and not wants_directory and name != ".":

@@ -219,7 +219,10 @@ class MemoryFileSystem(Transfer):
     def _check(self) -> None:
         """Recompute every invariant and raise AssertionError where one does not hold.
 
-        Complexity: O(nodes and objects of the process).
+        Complexity: O(nodes and blocks).
         """
         with self._lock:
             check_invariants(self._root, self._account, self._directories)
+            assert self._writing is None, "a write is under way"
+            assert not self._deferred, "a write was put off for ever"
+        self._locks._check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from ._content import BlockList, Content
-from ._quota import Account
+from ._quota import ByteAccount
 
 Owner: TypeAlias = tuple[int, int]
 """The user id and the group id of a node; one tuple serves all nodes of one owner."""
@@ -29,7 +29,7 @@ class Node:
     mtime: int
     ctime: int
     atime: int
-    account: Account
+    account: ByteAccount
 
     @property
     def ino(self) -> int:

@@ -17,8 +17,8 @@ class Stored(Protocol):
     def stored_bytes(self) -> int: ...
 
 
-class Account:
-    """Bytes and nodes in use, and how many there may be.
+class ByteAccount:
+    """Where the bytes of a file are counted.
 
     Whoever reads or changes a count holds the lock of the file system. Between reading a count and
     storing it again stands no call, so that neither a signal handler nor a finaliser can come
@@ -26,12 +26,29 @@ class Account:
 
     Attributes:
         used: bytes of content in use, holes excluded.
+        max_bytes: a limit of `used` that may be passed only where `require` has allowed it.
+    """
+
+    __slots__ = ("max_bytes", "used")
+
+    used: int
+    max_bytes: int
+
+    def require(self, growth: int, nodes: int, path: Any = None) -> None:
+        """Raise QuotaExceededError unless so many bytes and nodes more fit."""
+        raise NotImplementedError
+
+
+class Account(ByteAccount):
+    """Bytes and nodes in use in a file system, and how many there may be.
+
+    Attributes:
         max_bytes: the limit of `used`; `UNLIMITED` for none.
         nodes: files, directories and links in use.
         max_nodes: the limit of `nodes`; `UNLIMITED` for none.
     """
 
-    __slots__ = ("_gone", "_unlinked", "max_bytes", "max_nodes", "nodes", "used")
+    __slots__ = ("_gone", "_unlinked", "max_nodes", "nodes")
 
     def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
         self.used = 0
@@ -54,29 +71,41 @@ class Account:
 
     def record_unlinking(self, file: Stored) -> UnlinkedRecord:
         """Prepare for `file` to lose its last name, which is done when the record says so."""
+        self.settle_gone()
         record = UnlinkedRecord(file, self._gone.append)
         record.account = UnlinkedAccount(self, file.stored_bytes())
         record.counts = False
         self._unlinked.add(record)
         return record
 
-    def settle(self) -> None:
-        """Bring the counts up to date with the unlinked files.
+    def settle_gone(self) -> None:
+        """Give back what unlinked files had that are closed and gone.
 
-        Complexity: O(unlinked files that are open, or were closed since).
+        Complexity: O(files gone since).
         """
-        while self._gone:
-            record = self._gone[0]
+        gone = self._gone
+        while gone:
+            record = gone[0]
             if record.counts:
                 self.used -= record.account.reserved
                 self.nodes -= 1
                 record.counts = False
+                record.account.gone = True
             self._unlinked.discard(record)
-            self._gone.popleft()
+            if gone and gone[0] is record:  # unless a signal handler settled meanwhile
+                gone.popleft()
+
+    def settle(self) -> None:
+        """Bring the counts up to date with all unlinked files.
+
+        Complexity: O(unlinked files that are open, or gone since).
+        """
+        self.settle_gone()
         for record in list(self._unlinked):
             own = record.account
-            self.used -= own.reserved - own.used if record.counts else 0
-            own.reserved = own.used
+            if record.counts:
+                self.used -= own.reserved - own.used
+                own.reserved = own.used
 
     def unlinked_files(self) -> list[Any]:
         """Return the files that have no name and are still open."""
@@ -84,26 +113,33 @@ class Account:
         return [file for file in alive if file is not None]
 
 
-class UnlinkedAccount(Account):
+class UnlinkedAccount(ByteAccount):
     """Counts one file that has no name but is still open.
 
     What is reserved for it stays counted in the account where the file was counted before, until
     the file is gone.
+
+    Attributes:
+        max_bytes: below any count, so that every growth goes through `require`.
+        reserved: the bytes counted for this file in the other account.
+        gone: whether the file is gone, and nothing is counted for it any more. A finaliser that
+            was in a garbage cycle with it may still write to it.
     """
 
-    __slots__ = ("_parent", "reserved")
+    __slots__ = ("_parent", "gone", "reserved")
 
     def __init__(self, parent: Account, stored: int) -> None:
-        super().__init__(-1, None)  # a limit below all: every growth goes through `require`
         self._parent = parent
         self.used = self.reserved = stored
+        self.max_bytes = -1
+        self.gone = False
 
     def require(self, growth: int, nodes: int, path: Any = None) -> None:
         """Reserve so many bytes more, or raise QuotaExceededError."""
-        self._parent.settle()
-        missing = self.used + growth - self.reserved
-        if missing > 0:
-            self._parent.require(missing, nodes, path)
+        self._parent.settle_gone()
+        if self.used + growth > self.reserved and not self.gone:
+            self._parent.require(self.used + growth - self.reserved, nodes, path)
+            missing = self.used + growth - self.reserved
             self._parent.used += missing
             self.reserved += missing
 
@@ -111,8 +147,9 @@ class UnlinkedAccount(Account):
 class UnlinkedRecord(weakref.ref[Stored]):
     """Notices when a file without a name is closed for the last time, and so is gone.
 
-    Its callback is a method in C: it cannot be interrupted as a finaliser in Python could be. The
-    count is settled by whoever next needs it to be exact.
+    Gone is what nothing refers to any more. An exception that somebody keeps refers, by its
+    traceback, to what the frames below held: so these let go of a file before they raise. The
+    callback is a method in C, which cannot be interrupted as a finaliser in Python could be.
 
     Attributes:
         account: what counts the file while it lives.

@@ -251,7 +251,7 @@ class RawFile(PositionedFile, io.RawIOBase):
     def write(self, data: Buffer, /) -> int:
         self._require(self._writable, "writing")
         plain = data if type(data) is bytes else as_bytes_like(data)
-        if self._appends and plain:
+        if self._appends:
             return self._fs._append(self, plain, len(plain))
         return self._fs._write(self, plain, len(plain))
 

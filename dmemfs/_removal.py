@@ -31,26 +31,33 @@ class Removal(Creation):
             IsADirectoryError: it is a directory: see `rmdir` and `rmtree`.
         """
         with self._lock:
+            now = time_ns()
             directory, name, node, wants_directory = self._place(path)
-            if _grammar.is_special(name):
-                raise os_error(errno.EISDIR, path)
             if node is None:
                 raise os_error(errno.ENOENT, path)
-            if isinstance(node, Directory):
+            if _grammar.is_special(name) or isinstance(node, Directory):
                 raise os_error(errno.EISDIR, path)
             if wants_directory:
+                del node  # see UnlinkedRecord
                 raise os_error(errno.ENOTDIR, path)
-            record = self._record_lost_link(node)
-            account = self._account
-            now = time_ns()
-            directory.mtime = directory.ctime = node.ctime = now
-            node.nlink -= 1
-            if record is not None:
-                record.counts = True
-                node.account = record.account
-            elif not node.nlink:
-                account.nodes -= 1
-            del directory.children[name]
+            self._remove_entry(directory, name, node, now)
+            del node
+            self._account.settle_gone()
+
+    def _remove_entry(self, directory: Directory, name: str, node: Node, now: int) -> None:
+        """Take away a name of what is no directory, unless a signal handler has done so."""
+        record = self._record_lost_link(node)
+        account = self._account
+        if name not in directory.children or directory.children[name] is not node:
+            return
+        directory.mtime = directory.ctime = node.ctime = now
+        node.nlink -= 1
+        if record is not None:
+            record.counts = True
+            node.account = record.account
+        elif not node.nlink:
+            account.nodes -= 1
+        del directory.children[name]
 
     unlink = remove
 
@@ -65,15 +72,18 @@ class Removal(Creation):
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
+            now = time_ns()
+            account = self._account
             directory, name, node, _ = self._place(path)
             if type(node) is not Directory:
-                raise os_error(errno.ENOENT if node is None else errno.ENOTDIR, path)
+                code = errno.ENOENT if node is None else errno.ENOTDIR
+                del node  # see UnlinkedRecord
+                raise os_error(code, path)
             if name in _RMDIR_ERRORS:
                 raise os_error(_RMDIR_ERRORS[name], path)
-            if node.children:
-                raise os_error(errno.ENOTEMPTY, path)
-            now = time_ns()
-            self._account.nodes -= 1
+            if node.children or node.removed:
+                raise os_error(errno.ENOENT if node.removed else errno.ENOTEMPTY, path)
+            account.nodes -= 1
             node.removed = True
             node.nlink = 0
             node.ctime = now
@@ -101,11 +111,15 @@ class Removal(Creation):
             with self._lock:
                 directory, name, top, _ = self._place(path)
                 if type(top) is not Directory:
-                    raise os_error(errno.ENOENT if top is None else errno.ENOTDIR, path)
+                    code = errno.ENOENT if top is None else errno.ENOTDIR
+                    del top  # see UnlinkedRecord
+                    raise os_error(code, path)
                 if _grammar.is_special(name):
                     raise os_error(errno.EBUSY if top is self._root else errno.EINVAL, path)
-                directories, others = _everything_below(top)
                 now = time_ns()
+                directories, others = _everything_below(top)
+                if top.removed:  # since a moment ago, by a signal handler
+                    raise os_error(errno.ENOENT, path)
                 directory.nlink -= 1
                 directory.mtime = directory.ctime = now
                 del directory.children[name]
@@ -114,6 +128,7 @@ class Removal(Creation):
                 except BaseException:  # a signal: what was begun is done to the end
                     self._dismantle(directories, others, now)
                     raise
+                self._account.settle_gone()
         except OSError:
             if not ignore_errors:
                 raise
@@ -139,12 +154,14 @@ class Removal(Creation):
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
+            now = time_ns()
             try:
                 source, target = self._place(src), self._place(dst)
             except OSError as error:
                 raise os_error(errno_of(error), src, dst) from None
             code = self._obstacle_to_rename(source, target)
             if code:
+                del source, target  # see UnlinkedRecord
                 raise os_error(code, src, dst)
             old, old_name, node, _ = source
             new, new_name, replaced, _ = target
@@ -158,7 +175,13 @@ class Removal(Creation):
             remembered = self._directories
             if moves_directory and node.remembered:  # type: ignore[attr-defined]
                 remembered = {"": self._root}
-            now = time_ns()
+            entries, taken = old.children, new_name in new.children
+            if (
+                old_name not in entries
+                or entries[old_name] is not node
+                or taken is (replaced is None)
+            ):
+                return self.rename(src, dst)  # a signal handler changed it a moment ago
             old.mtime = old.ctime = new.mtime = new.ctime = node.ctime = now
             if moves_directory:
                 old.nlink -= 1
@@ -181,6 +204,8 @@ class Removal(Creation):
             if remembered is not self._directories:
                 self._directories = remembered
                 node.remembered = False  # type: ignore[attr-defined]
+            del source, target, node, replaced
+            account.settle_gone()
         finally:
             self._unlock()
 
@@ -226,10 +251,10 @@ class Removal(Creation):
                 return errno.ENOTDIR
             if type(replaced) is not Directory:
                 return 0
-            return errno.ENOTEMPTY if _is_within(source[0], replaced) else errno.EISDIR
-        if replaced is not node and type(replaced) is Directory and _is_within(source[0], replaced):
+            return errno.ENOTEMPTY if is_within(source[0], replaced) else errno.EISDIR
+        if replaced is not node and type(replaced) is Directory and is_within(source[0], replaced):
             return errno.ENOTEMPTY
-        if _is_within(above, node):
+        if is_within(above, node):
             return errno.EINVAL
         if replaced is node or replaced is None:
             return 0
@@ -283,7 +308,7 @@ def _everything_below(top: Directory) -> tuple[list[Directory], list[Node]]:
     return directories, others
 
 
-def _is_within(directory: Directory, above: Directory) -> bool:
+def is_within(directory: Directory, above: Directory) -> bool:
     """Tell whether `directory` is `above` or lies below it."""
     while directory is not above:
         if directory.parent is directory:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ._block_pool import BLOCK_SIZE, BlockPool
 from ._content import SMALL_FILE_LIMIT, BlockList, content_size
 from ._errors import os_error, report_unraisable
+from ._forking import Forkable, Lock
 from ._nodes import File
 from ._quota import Account
 
@@ -45,7 +46,7 @@ class FixedCursor:
         self.name = name
 
 
-class Storage:
+class Storage(Forkable):
     """Reads and writes the content of file nodes, one operation at a time.
 
     One reentrant lock serves a whole file system. It is held for the length of an operation, never
@@ -71,8 +72,12 @@ class Storage:
         self._unlock = self._lock.release
         self._account = Account(max_bytes, max_nodes)
         self._pool = BlockPool()
-        self._writing = False
+        self._writing: object = None  # what is being written: a cursor or a file
         self._deferred: list[Callable[[], object]] = []
+        self._take_part_in_forks()
+
+    def _locks_to_hold(self) -> list[Lock]:
+        return [self._lock]
 
     def _wait_for_lock(self) -> None:
         """Take the lock, which is held for the length of an operation only.
@@ -148,33 +153,33 @@ class Storage:
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
+            now = time_ns()  # a call, so before what is looked at
             node = cursor._node
             size = node.size
             position = cursor._position
-            if not size and not position and type(data) is bytes and not self._writing:
+            if not size and not position and data.__class__ is bytes and self._writing is None:
                 # The usual case first: a new file, written in one piece.
                 account = node.account
                 if account.used + count > account.max_bytes:
                     account.require(count, 0, cursor.name)
-                now = time_ns()
                 account.used += count
                 node.content = data
                 node.size = cursor._position = count
                 node.mtime = node.ctime = now
                 return count
             end = position + count
-            if self._writing:
-                self._write_later(node, position, data, cursor.name)
+            if self._writing is not None:
+                self._write_later(self._write, cursor, data, count)
                 cursor._position = end
                 return count
             try:
-                self._writing = True
+                self._writing = cursor
                 old: Any = node.content  # freed at the end, since that may run finalisers
                 if end < size or position:
                     if not count:
                         return 0
                     if type(old) is BlockList and old.overwrite(position, data, count):
-                        node.mtime = node.ctime = time_ns()
+                        node.mtime = node.ctime = now
                         cursor._position = end
                         return count
                     if (
@@ -191,7 +196,6 @@ class Storage:
                     if growth and account.used + growth > account.max_bytes:
                         account.require(growth, 0, cursor.name)
                     content = bytearray(old) if type(old) is bytes else old
-                    now = time_ns()
                     if position == size:
                         content += data
                     elif position < size:
@@ -204,7 +208,6 @@ class Storage:
                     if growth > 0 and account.used + growth > account.max_bytes:
                         account.require(growth, 0, cursor.name)
                     content = data if type(data) is bytes else bytes(data)
-                    now = time_ns()
                 account.used += growth
                 node.content = content
                 if end > size:
@@ -213,11 +216,11 @@ class Storage:
                 cursor._position = end
                 return count
             finally:
-                self._writing = False
+                self._writing = None
                 if self._deferred:
                     self._run_deferred()
         except BaseException:
-            node = None  # a traceback must not keep a removed file alive
+            node = None  # see UnlinkedRecord
             raise
         finally:
             self._unlock()
@@ -225,8 +228,13 @@ class Storage:
     def _append(self, cursor: Cursor, data: bytes | memoryview, count: int) -> int:
         """Write at the end, wherever that is by now; otherwise as `_write`."""
         with self._lock:
-            cursor._position = cursor._node.size
-            return self._write(cursor, data, count)
+            size = cursor._node.size
+            if self._writing is not None:
+                self._write_later(self._append, cursor, data, count)
+            elif count:
+                cursor._position = size
+                self._write(cursor, data, count)
+            return count
 
     def _write_blocks(
         self, node: File, position: int, data: bytes | memoryview, count: int, path: Any
@@ -256,7 +264,7 @@ class Storage:
             node.size = content.size
             node.mtime = node.ctime = now
         except BaseException:
-            node = None  # type: ignore[assignment]  # see _write
+            node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
 
     def _empty(self, node: File) -> None:
@@ -264,13 +272,12 @@ class Storage:
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
-            if self._writing:
+            if self._writing is not None:
                 self._deferred.append(partial(self._empty, node))
                 return
-            old = node.content  # freed at the end, since that may run finalisers
-            stored = old.counted if type(old) is BlockList else node.size
             now = time_ns()
-            node.account.used -= stored
+            old: Any = node.content  # freed at the end, since that may run finalisers
+            node.account.used -= old.counted if old.__class__ is BlockList else node.size
             node.content = b""
             node.size = 0
             node.mtime = node.ctime = now
@@ -291,28 +298,28 @@ class Storage:
             raise os_error(errno.EFBIG, path)
         try:
             with self._lock:
-                if self._writing:
+                if self._writing is not None:
                     self._deferred.append(partial(self._truncate, node, size, path))
                     return
                 try:
-                    self._writing = True
+                    self._writing = node
+                    now = time_ns()
                     old: Any = node.content  # freed at the end, since that may run finalisers
                     if type(old) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
                         self._truncate_blocks(node, size, path)
                         return
                     growth = size - node.size
                     content = bytes(old[:size])
-                    now = time_ns()
                     node.account.used += growth
                     node.content = content
                     node.size = size
                     node.mtime = node.ctime = now
                 finally:
-                    self._writing = False
+                    self._writing = None
                     if self._deferred:
                         self._run_deferred()
         except BaseException:
-            node = None  # type: ignore[assignment]  # see _write
+            node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
 
     def _truncate_blocks(self, node: File, size: int, path: Any) -> None:
@@ -339,7 +346,7 @@ class Storage:
             node.size = size
             node.mtime = node.ctime = now
         except BaseException:
-            node = None  # type: ignore[assignment]  # see _write
+            node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
 
     def _settle(self, node: File, content: BlockList, size: int) -> None:
@@ -351,17 +358,30 @@ class Storage:
             node.account.used += change
             node.size = content.size
 
-    def _replace_content(self, node: File, content: bytes | BlockList) -> None:
-        """Let `content` be all of the file's content; that it fits has been seen to."""
+    def _replace_content(self, node: File, content: bytes | BlockList, path: Any = None) -> None:
+        """Let `content` be all of the file's content.
+
+        Raises:
+            QuotaExceededError: it does not fit; nothing has changed.
+        """
+        if self._writing is not None:
+            self._deferred.append(partial(self._replace_content, node, content, path))
+            return
         size, stored = content_size(content)
-        growth = stored - node.stored_bytes()
-        old = node.content
         now = time_ns()
-        node.account.used += growth
+        account = node.account
+        old: Any = node.content  # freed at the end, since that may run finalisers
+        growth = stored - (old.counted if old.__class__ is BlockList else node.size)
+        try:
+            if growth > 0 and account.used + growth > account.max_bytes:
+                account.require(growth, 0, path)
+        except BaseException:
+            del node  # see UnlinkedRecord
+            raise
+        account.used += growth
         node.content = content
         node.size = size
         node.mtime = node.ctime = now
-        del old  # only now: freeing it may run finalisers
 
     def _shared_content(self, node: File) -> bytes | BlockList:
         """Return the content of `node` for another file to hold, copy-on-write.
@@ -394,15 +414,25 @@ class Storage:
                 raise os_error(errno.ENXIO)
             return offset
 
-    def _write_later(self, node: File, position: int, data: bytes | memoryview, path: Any) -> None:
+    def _write_later(
+        self,
+        write: Callable[[Cursor, bytes, int], int],
+        cursor: Cursor,
+        data: bytes | memoryview,
+        count: int,
+    ) -> None:
         """Put off a write that comes while this very thread is writing.
 
         A garbage collection or a signal in the middle of a write may close, and so flush, a file
         object that was dropped. It is done as soon as the write under way is complete.
+
+        Raises:
+            RuntimeError: it comes from the very object that is writing, as in `io`.
         """
-        kept = bytes(data)
-        cursor = FixedCursor(node, position, path)
-        self._deferred.append(partial(self._write, cursor, kept, len(kept)))
+        if cursor is self._writing:
+            raise RuntimeError(f"reentrant call inside {cursor!r}")
+        later = FixedCursor(cursor._node, cursor._position, cursor.name)
+        self._deferred.append(partial(write, later, bytes(data), count))
 
     def _run_deferred(self) -> None:
         while self._deferred:

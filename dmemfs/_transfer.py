@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from . import _grammar
 from ._content import BlockList
 from ._grammar import StrPath
-from ._nodes import File
+from ._nodes import Directory, File, Node
 from ._storage import FixedCursor
 from ._traversal import Traversal
 
@@ -171,25 +170,30 @@ class Transfer(Traversal):
 
     def _import_file(self, path: str, data: bytes, undo: list[Callable[[], object]]) -> None:
         """Put one file into the tree; before each step, add to `undo` what takes it back."""
-        missing = self._missing_above(path)
-        undo.append(partial(self._unmake, missing))
-        for directory in missing:
-            self.mkdir(directory)
+        made: list[str] = []
+        undo.append(partial(self._unmake, made))
+        for directory in self._missing_above(path):
+            if not self.exists(directory):  # "new/.." is there as soon as "new" is
+                made.append(directory)
+                self.mkdir(directory)
         undo.append(self._undo_of_put(path))
         self._put(path, data)
 
     def _undo_of_put(self, path: str) -> Callable[[], object]:
-        node = self._peek(path)
+        directory, name, node, _ = self._walk_path(path, follow=True, follow_with_slash=True)
+        times = (directory.mtime, directory.ctime)
         if isinstance(node, File):
             content = self._shared_content(node)
             return partial(self._restore, node, content, node.mtime, node.ctime)
-        if node is None:
-            return partial(self._remove_if_made, path)
-        return int  # something that `_put` refuses to replace: nothing to undo
+        return partial(self._remove_if_made, directory, name, node, *times)
 
-    def _remove_if_made(self, path: str) -> None:
-        with suppress(OSError):
-            self.remove(path)
+    def _remove_if_made(
+        self, directory: Directory, name: str, before: Node | None, mtime: int, ctime: int
+    ) -> None:
+        node = directory.children.get(name)
+        if node is not None and before is None:
+            self._remove_entry(directory, name, node, mtime)
+        directory.mtime, directory.ctime = mtime, ctime
 
     def _restore(self, node: File, content: bytes | BlockList, mtime: int, ctime: int) -> None:
         self._replace_content(node, content)

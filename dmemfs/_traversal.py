@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _grammar
 from ._attributes import Attributes
-from ._content import BlockList, content_size
+from ._content import BlockList
 from ._errors import report_unraisable
 from ._glob import expand_pattern
 from ._grammar import StrPath
@@ -263,7 +263,7 @@ class Traversal(Attributes):
                     raise SameFileError(f"{src!r} and {dst!r} are the same file")
                 self._put(dst, self._shared_content(source), like=source)
             except BaseException:
-                del source  # a traceback must not keep a removed file alive
+                del source  # see UnlinkedRecord
                 raise
             return os.fspath(dst)
 
@@ -278,17 +278,13 @@ class Traversal(Attributes):
         try:
             node = self._peek(path)
             if isinstance(node, File):
-                node = self._file_to_open(path, create=True)
-                growth = content_size(content)[1] - node.stored_bytes()
-                if growth > 0:
-                    node.account.require(growth, 0, path)
-                self._replace_content(node, content)
+                self._replace_content(self._file_to_open(path, create=True), content, path)
             else:
                 node = self._file_to_open(path, create=True, content=content)
             if like is not None:
                 node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
         except BaseException:
-            node = like = None  # a traceback must not keep a removed file alive
+            node = like = None  # see UnlinkedRecord
             raise
 
     def copy_tree(self, src: StrPath, dst: StrPath) -> Any:
@@ -313,39 +309,17 @@ class Traversal(Attributes):
         made: list[str] = []
         with self._lock:
             top = self._find_directory(src)
-            stored, nodes = _size_of_copy(top)
             try:
                 for above in self._missing_above(_grammar.as_text(dst)):
                     made.append(above)
                     self.mkdir(above)
                 directory, name = self._place_for_new(dst, is_directory=True)
+                stored, nodes = _size_of_copy(top)
                 self._account.require(stored, nodes, dst)
+                copy = self._copy_of_tree(top, directory)
             except BaseException:
                 self._unmake(made)
                 raise
-            copy = Directory()
-            copy.parent = directory
-            pending = [(top, copy)]
-            while pending:
-                old, new = pending.pop()
-                self._set_up_copy(old, new)
-                new.nlink = old.nlink
-                new.removed = False
-                new.remembered = False
-                new.children = {}
-                for key, child in old.children.items():
-                    duplicate = type(child)()
-                    if isinstance(child, Directory) and isinstance(duplicate, Directory):
-                        duplicate.parent = new
-                        pending.append((child, duplicate))
-                    else:
-                        self._set_up_copy(child, duplicate)
-                        if isinstance(child, File) and isinstance(duplicate, File):
-                            duplicate.content = self._shared_content(child)
-                            duplicate.size = child.size
-                        elif isinstance(child, Symlink) and isinstance(duplicate, Symlink):
-                            duplicate.target = child.target
-                    new.children[key] = duplicate
             now = time_ns()
             self._account.used += stored
             self._account.nodes += nodes
@@ -353,6 +327,33 @@ class Traversal(Attributes):
             directory.nlink += 1
             directory.children[name] = copy
             return os.fspath(dst)
+
+    def _copy_of_tree(self, top: Directory, parent: Directory) -> Directory:
+        """Return a copy of a subtree that is not in the tree, nor counted, yet."""
+        copy = Directory()
+        copy.parent = parent
+        pending = [(top, copy)]
+        while pending:
+            old, new = pending.pop()
+            self._set_up_copy(old, new)
+            new.nlink = old.nlink
+            new.removed = False
+            new.remembered = False
+            new.children = {}
+            for key, child in old.children.items():
+                duplicate = type(child)()
+                if isinstance(child, Directory) and isinstance(duplicate, Directory):
+                    duplicate.parent = new
+                    pending.append((child, duplicate))
+                else:
+                    self._set_up_copy(child, duplicate)
+                    if isinstance(child, File) and isinstance(duplicate, File):
+                        duplicate.content = self._shared_content(child)
+                        duplicate.size = child.size
+                    elif isinstance(child, Symlink) and isinstance(duplicate, Symlink):
+                        duplicate.target = child.target
+                new.children[key] = duplicate
+        return copy
 
     def _set_up_copy(self, old: Node, new: Node) -> None:
         new.mode = old.mode

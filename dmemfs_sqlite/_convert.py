@@ -49,7 +49,7 @@ def with_page_size(
                 converted.execute(f"PRAGMA user_version = {header.user_version}")
                 converted.execute(f"PRAGMA application_id = {header.application_id}")
             problems = integrity_problems(converted, full=False)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             problems = [str(error)]
         if problems:
             raise IncompatibleTargetError(

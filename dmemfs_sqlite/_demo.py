@@ -74,7 +74,7 @@ def run_demo(
         raise DemoError(f"{file or 'the sample'}: this process has no memory for it") from error
     except SnapshotError as error:
         raise DemoError(f"{file or 'the sample'}: {error.problem}") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DemoError(f"{file or 'the sample'}: SQLite says: {error}") from error
     except OSError as error:
         if error.errno != errno.ENOSPC:

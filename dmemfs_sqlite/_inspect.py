@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ._copy import opened_image
 from ._fingerprint import table_names
 from ._image import BadImageError, ImageHeader, read_header
-from ._integrity import integrity_problems
+from ._integrity import DAMAGE, integrity_problems
 from ._report import StepReport, format_size
 from ._sidecars import UnreadableFileError, read_database_file
 from ._sql import quote_name
@@ -71,7 +71,7 @@ def describe_file(file: str, write: Callable[[str], object]) -> bool:
         # Counted before the check, which may give the connection stand-ins.
         try:
             tables = [(name, _count(connection, name)) for name in table_names(connection)]
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             tables, problems = [], [str(error)]
         else:
             problems = integrity_problems(connection, full=True)

@@ -12,6 +12,8 @@ import sqlite3
 
 _MISSING = re.compile(r"(?:no such|unknown) (collation sequence|function): (.+?)(?:\(\))?$")
 _FINDINGS = 5
+# What reading a damaged database raises: sqlite3 decodes what SQLite says, names and all.
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _MOST_STAND_INS = 100
 
 
@@ -32,7 +34,7 @@ def integrity_problems(connection: sqlite3.Connection, *, full: bool) -> list[st
             # Reads the schema, which is where a damaged one shows.
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             found = [row[0] for row in connection.execute(f"PRAGMA {pragma}({_FINDINGS})")]
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             missing = _MISSING.match(str(error))
             if missing is None or missing[2] in stand_ins or len(stand_ins) == _MOST_STAND_INS:
                 return [str(error)]

@@ -19,7 +19,7 @@ from ._copy import (
 from ._errors import IncompatibleTargetError, SnapshotError
 from ._filesystem import PathLike, SnapshotFileSystem, read_file
 from ._image import BadImageError, ImageHeader, read_header
-from ._integrity import integrity_problems
+from ._integrity import DAMAGE, integrity_problems
 from ._library import native_library
 from ._sql import query_row
 from ._uri import memory_uri, require_memory_uri
@@ -109,7 +109,7 @@ def _prove(source: sqlite3.Connection, path: PathLike, check: Check) -> None:
     if check is None:
         try:
             source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise SnapshotError(path, f"damaged: {error}") from error
     elif problems := integrity_problems(source, full=check == "full"):
         raise SnapshotError(path, "damaged: " + "; ".join(problems))

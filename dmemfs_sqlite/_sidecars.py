@@ -162,56 +162,50 @@ def _super_journal(journal: bytes) -> str | None:
 
 
 def roll_back(image: bytes, journal: bytes) -> tuple[bytes, int]:
-    """Return the image as it was before the transaction of a rollback journal."""
+    """Return the image as it was before the transaction of a rollback journal, and its pages."""
+    if len(journal) < _JOURNAL_HEADER.size:
+        return image, 0
+    _, _, _, page_count, sector_size, page_size = _JOURNAL_HEADER.unpack_from(journal)
+    if not _is_page_size(page_size) or sector_size < 32:
+        return image, 0
+    # Every page that the file had then is still in it, or else in the journal.
+    most = min(page_count, (len(image) + len(journal)) // page_size)
     restored = bytearray(image)
-    offset = played = 0
-    first_count = page_size = None
-    while offset + _JOURNAL_HEADER.size <= len(journal):
-        magic, records, nonce, count, sector_size, size = _JOURNAL_HEADER.unpack_from(
-            journal, offset
-        )
-        if magic != JOURNAL_MAGIC:
-            break
-        if first_count is None:
-            first_count, page_size, sector = count, size, sector_size
-            if not _is_page_size(size) or sector < 32:
-                break
-        assert page_size is not None
-        offset += sector
-        step = page_size + 8
-        if records == 0xFFFFFFFF:
-            # Written without sync: the length of the file is all there is to know.
-            records = (len(journal) - offset) // step
-        for _ in range(records):
-            if offset + step > len(journal):
-                break
-            number, content = _journal_record(journal, offset, page_size, nonce)
-            if content is None:
-                break
+    played = 0
+    for number, content in _journal_records(journal, sector_size, page_size):
+        if number <= most:
             end = number * page_size
-            if len(restored) < end:
-                restored.extend(bytes(end - len(restored)))
+            restored.extend(bytes(max(0, end - len(restored))))
             restored[end - page_size : end] = content
             played += 1
-            offset += step
-        else:
-            offset = -(-offset // sector) * sector
-            continue
-        break
-    if first_count is not None and page_size is not None:
-        del restored[first_count * page_size :]
+    del restored[page_count * page_size :]
     return bytes(restored), played
 
 
-def _journal_record(
-    journal: bytes, offset: int, page_size: int, nonce: int
-) -> tuple[int, bytes | None]:
-    """Return page number and former content, None for one that was torn."""
-    number, checksum = struct.unpack_from(f">I{page_size}xI", journal, offset)
-    content = journal[offset + 4 : offset + 4 + page_size]
-    # Every 200th byte from the end, but never the first: so SQLite defines it.
-    total = (nonce + sum(content[page_size - 200 : 0 : -200])) & 0xFFFFFFFF
-    return number, content if number and total == checksum else None
+def _journal_records(
+    journal: bytes, sector_size: int, page_size: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield number and former content of pages, up to the first one that was torn."""
+    step = page_size + 8
+    offset = 0
+    while offset + _JOURNAL_HEADER.size <= len(journal):
+        magic, records, nonce, *_ = _JOURNAL_HEADER.unpack_from(journal, offset)
+        if magic != JOURNAL_MAGIC:
+            return
+        offset += sector_size
+        whole = max(0, len(journal) - offset) // step
+        # 0xFFFFFFFF was written without sync: the length of the file is all there is to know.
+        for _ in range(min(records, whole)):
+            number, checksum = struct.unpack_from(f">I{page_size}xI", journal, offset)
+            content = journal[offset + 4 : offset + 4 + page_size]
+            # Every 200th byte from the end, but never the first: so SQLite defines it.
+            total = nonce + sum(content[page_size - 200 : 0 : -200])
+            if not number or total & 0xFFFFFFFF != checksum:
+                return
+            yield number, content
+            offset += step
+        # Every sync of the journal begins a new header, on a sector of its own.
+        offset = -(-offset // sector_size) * sector_size
 
 
 def _is_page_size(size: int) -> bool:

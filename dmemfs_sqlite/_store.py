@@ -109,7 +109,8 @@ class SnapshotStore:
             BusyError, OpenTransactionError, OSError: As `save_db` raises them.
 
         Complexity:
-            Linear in the size of the database.
+            Linear in the size of the database; a save that prunes also reads the newest
+            version back and checks it.
         """
         _check_label(label)
         image = committed_image(conn, name=name, timeout=timeout, progress=progress)

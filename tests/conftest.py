@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Both", "outcome"]
 
-# A shared machine makes single examples slow without anything being wrong with them.
+# A shared machine makes single examples slow without anything being wrong with them. The blob that
+# is printed repeats a failure, so no database is left in the working directory.
 settings.register_profile(
-    "dmemfs", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "dmemfs",
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dmemfs")
 

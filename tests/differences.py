@@ -1,6 +1,7 @@
 """Where MemoryFileSystem is meant to differ from a file system of the kernel, and why.
 
-A test that leaves something out of a comparison names the entry here that says so.
+A test that leaves something out of a comparison names the entry here that says so, as in: see the
+difference "holes".
 """
 
 from __future__ import annotations
@@ -95,16 +96,4 @@ DIFFERENCES = [
         reason="Nobody wants a file twice.",
     ),
 ]
-"""Every justified difference; looked up by name with ``difference``."""
-
-
-def difference(name: str) -> Difference:
-    """Return the entry with this name.
-
-    Raises:
-        KeyError: There is none, so the test that asks leaves out something unjustified.
-    """
-    for entry in DIFFERENCES:
-        if entry.name == name:
-            return entry
-    raise KeyError(name)
+"""Every justified difference; tests name them, see test_differences.py."""

@@ -361,10 +361,14 @@ class TestSignals:
             filesystem._check()
             assert_no_lock_is_held(filesystem)
             content = filesystem.read_bytes("/file")
+            if buffering:
+                # A buffer of io that is interrupted while it is flushed cannot know how much of it
+                # has arrived, and flushes again when it is closed.
+                continue
             assert len(content) <= 100 * size
             for number in range(len(content) // size):
                 piece = content[number * size : (number + 1) * size]
-                assert buffering or piece == bytes([number]) * size
+                assert piece == bytes([number]) * size
         filesystem.remove("/file")
         gc.collect()
         filesystem.write_bytes("/all", bytes(64 << 20))

@@ -29,6 +29,7 @@ def build(fs: Any) -> None:
     fs.symlink("file/", "/fileslash")
     fs.symlink("/dir", "/absolute")
     fs.symlink("new", "/dangling")
+    fs.symlink("new/", "/newslash")
     fs.symlink("nowhere/new", "/farlink")
     fs.symlink("file/x", "/throughfile")
     fs.symlink("loop", "/loop")
@@ -69,6 +70,7 @@ PATHS: list[Any] = [
     *("/absolute", "/absolute/", "/absolute/inner", "/absolute/new", "/absolute/../file"),
     *("/dangling", "/dangling/", "/dangling/.", "/dangling/..", "/dangling/x", "/farlink"),
     *("/farlink/", "/farlink/..", "/throughfile", "/throughfile/", "/throughfile/y"),
+    *("/newslash", "/newslash/", "/newslash/x", "/newslash/."),
     *("/loop", "/loop/", "/loop/.", "/loop/..", "/loop/x", "/ping", "/ping/x"),
     *("/dir/up", "/dir/up/", "/dir/up/file", "/dir/up/dir/up/dir/inner", "/dir/up/new"),
     # names that only look special
@@ -156,7 +158,8 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "statvfs": lambda fs, path: fs.statvfs(path).f_namemax,
     "walk": lambda fs, path: sorted((at, sorted(d), sorted(f)) for at, d, f in fs.walk(path)),
 }
-# What they do to the root itself cannot be compared; see test_root_cannot_be_replaced.
+# What they do to the root itself cannot be compared (the difference "root"); see
+# test_root_cannot_be_replaced.
 UNROOTED_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "open xb": open_and_read("xb"),
     "rmdir": lambda fs, path: fs.rmdir(path),
@@ -318,6 +321,7 @@ def test_objects_as_paths(tmp_path: Path, operation: Callable[[Any, Any], Any]) 
 )
 @pytest.mark.parametrize("path", [0, -1, True, None, bytearray(b"/file"), memoryview(b"/file"), []])
 def test_what_is_no_path(memory: Any, operation: Callable[[Any, Any], Any], path: Any) -> None:
+    """See the difference "file descriptors as paths" and the difference "bytes-like paths"."""
     build(memory)
     before = picture(memory)
     with pytest.raises(TypeError):

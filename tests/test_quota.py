@@ -258,6 +258,24 @@ class TestEveryOperationThatGrows:
         assert picture(filesystem) == before
         assert_free(filesystem, 50)
 
+    @pytest.mark.parametrize("name", GROWING)
+    def test_kept_exception_keeps_no_space(self, name: str) -> None:
+        # Its traceback refers to the frames of the refused operation, and they to what they used.
+        filesystem = self.prepared()
+        kept = None
+        try:
+            GROWING[name](filesystem)
+        except QuotaExceededError as error:
+            kept = error
+        assert kept is not None
+        for path in filesystem.listdir("/"):
+            if filesystem.is_dir(path):
+                filesystem.rmtree(path)
+            else:
+                filesystem.remove(path)
+        assert_free(filesystem, 200)
+        assert kept.__traceback__ is not None
+
     def test_refused_copy_leaves_no_copy(self) -> None:
         filesystem = MemoryFileSystem(max_quota=100)
         filesystem.write_bytes("/file", bytes(60))

@@ -231,6 +231,18 @@ def test_damaged_snapshots_are_named_and_the_target_keeps_its_content(
         assert marks(other) == {"old"}
 
 
+@pytest.mark.parametrize("check", ["quick", "full", None])
+def test_names_that_are_no_text_are_damage(check: Any, uri: str, way: str) -> None:
+    fs = stored(new_rows)
+    image = fs.read_bytes(PATH)
+    assert image.count(b"CREATE TABLE t(") == 1
+    fs.write_bytes(PATH, image.replace(b"CREATE TABLE t(", b"CREATE TABLX \xff("))
+    with pytest.raises(SnapshotError, match=PATH):
+        load_db(fs, PATH, uri, check=check)
+    with closing(connect(uri)) as other:
+        assert marks(other) == {"old"}
+
+
 @settings(max_examples=150)
 @given(data=st.data())
 def test_any_flipped_bits_are_refused_or_harmless(data: st.DataObject) -> None:
@@ -434,6 +446,23 @@ def test_an_interrupt_ends_the_wait(uri: str, way: str) -> None:
             timer.start()
             load_db(fs, PATH, uri, timeout=3600)
         timer.join(30)
+
+
+def test_a_target_that_turns_out_to_be_a_file_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stand in for a SQLite that understands a URI in another way than we do."""
+    file = tmp_path / "a.db"
+    with closing(connect(str(file))) as connection:
+        fill(connection, mark="old")
+    before = file.read_bytes()
+    monkeypatch.setattr(
+        "dmemfs_sqlite._load.connect_memory", lambda uri, **options: sqlite3.connect(file)
+    )
+    for uri in (unique_uri("memdb"), unique_uri("shared-cache"), ":memory:"):
+        with pytest.raises(sqlite3.OperationalError, match="not memory"):
+            load_db(stored(new_rows), PATH, uri)
+    assert file.read_bytes() == before
 
 
 # --- limits -----------------------------------------------------------------------

@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dmemfs_sqlite import _sidecars
 from dmemfs_sqlite._copy import opened_image
@@ -220,3 +222,44 @@ def test_a_file_that_never_rests_is_refused(
     monkeypatch.setattr(_sidecars, "_read", read_and_touch)
     with pytest.raises(UnreadableFileError, match="another program"):
         read_database_file(str(file))
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_any_damage_to_the_files_beside_is_survived(
+    data: st.DataObject, files_beside: dict[str, tuple[bytes, bytes]]
+) -> None:
+    suffix = data.draw(st.sampled_from(sorted(files_beside)))
+    image, beside = files_beside[suffix]
+    damaged = bytearray(beside)
+    for _ in range(data.draw(st.integers(1, 5))):
+        # Half of the damage in the first header, where most harm can be done.
+        at = data.draw(st.integers(0, data.draw(st.sampled_from([64, len(damaged)]))))
+        piece = data.draw(st.sampled_from([b"\x00" * 4, b"\xff" * 4, b"\x00\x01\x00\x00", b"x"]))
+        cut = data.draw(st.sampled_from([len(piece), 0, len(damaged)]))
+        damaged[at : at + cut] = piece
+    merge = _sidecars.apply_wal if suffix == "-wal" else _sidecars.roll_back
+    merged_image, pages = merge(image, bytes(damaged))
+    assert pages >= 0
+    assert len(merged_image) <= len(image) + len(damaged)
+
+
+@pytest.fixture(scope="module")
+def files_beside(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, bytes]]:
+    """Return a database and the file beside it, for a log and for a journal."""
+    found = {}
+    for suffix, journal_mode in (("-wal", "WAL"), ("-journal", "DELETE")):
+        file = tmp_path_factory.mktemp("beside") / "a.db"
+        with closing(connect(str(file))) as connection:
+            connection.execute(f"PRAGMA journal_mode = {journal_mode}")
+            connection.execute("CREATE TABLE t(a)")
+            connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+            connection.execute("PRAGMA cache_size = 5")
+            connection.execute("BEGIN")
+            connection.execute("UPDATE t SET a = randomblob(100000)")
+            if suffix == "-wal":
+                connection.execute("COMMIT")
+            found[suffix] = file.read_bytes(), Path(f"{file}{suffix}").read_bytes()
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+    return found

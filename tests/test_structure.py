@@ -33,6 +33,7 @@ DMEMFS_ORDER = (
     "_quota",
     "_content",
     "_nodes",
+    "_forking",
     "_storage",
     "_lookup",
     "_creation",

@@ -14,7 +14,6 @@ import sys
 BLOCK_SHIFT = 16
 BLOCK_SIZE = 1 << BLOCK_SHIFT
 _SEGMENT_SIZE = 4 << 20
-_MOST_FREE_BLOCKS = (64 << 20) // BLOCK_SIZE
 _LOST = memoryview(bytes(BLOCK_SIZE))  # what a block shows whose memory was taken back
 
 
@@ -46,17 +45,21 @@ class Block:
 
 
 class BlockPool:
-    """Hands out blocks and keeps up to 64 MiB of returned ones for reuse.
+    """Hands out blocks, and keeps some of those that are returned for reuse.
 
     The contents of a block handed out are arbitrary: whoever takes it zeroes what it does not
     write. Memory beyond what is kept goes back to the OS segment by segment, as the last block
     of each is dropped.
+
+    Args:
+        keep: the most bytes of returned blocks to keep.
     """
 
-    __slots__ = ("_free",)
+    __slots__ = ("_free", "_most_free")
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int) -> None:
         self._free: list[memoryview] = []
+        self._most_free = keep // BLOCK_SIZE
 
     def take(self, owner: object) -> Block:
         """Return a block for `owner` to write.
@@ -72,7 +75,7 @@ class BlockPool:
 
     def take_back(self, view: memoryview) -> None:
         """Keep the memory of a block that nobody refers to any more, or let it go."""
-        if len(self._free) < _MOST_FREE_BLOCKS:
+        if len(self._free) < self._most_free:
             self._free.append(view)
 
     def _map_segment(self) -> memoryview:

@@ -224,6 +224,8 @@ class Creation(Lookup):
             if node is None:
                 if not create or directory.removed:
                     raise os_error(errno.ENOENT, path)
+                if wants_directory:  # as the target of a symbolic link says
+                    raise os_error(errno.EISDIR, path)
                 node = self._create_file(directory, name, path, content)
                 if node is None:  # by a signal handler
                     return self._file_to_open(

@@ -19,6 +19,7 @@ from ._quota import Account
 
 LARGEST_FILE = (1 << 63) - 1
 _LONGEST_WAIT = 60.0
+_MOST_KEPT = 256 << 20
 
 
 class Cursor(Protocol):
@@ -71,7 +72,7 @@ class Storage(Forkable):
         self._try_lock = self._lock.acquire
         self._unlock = self._lock.release
         self._account = Account(max_bytes, max_nodes)
-        self._pool = BlockPool()
+        self._pool = BlockPool(min(_MOST_KEPT, self._account.max_bytes // 8))
         self._writing: object = None  # what is being written: a cursor or a file
         self._deferred: list[Callable[[], object]] = []
         self._take_part_in_forks()

@@ -66,10 +66,11 @@ def _merge(path: str, image: bytes, wal: bytes, journal: bytes) -> DatabaseFile:
     # The order is SQLite's own: a transaction that was cut off is undone first.
     if _is_hot(path, journal):
         image, pages = roll_back(image, journal)
-        notes.append(
-            f"{os.path.basename(path)}-journal: an unfinished transaction was undone in the "
-            f"copy ({pages:,} pages); both files on disk stay as they are"
-        )
+        if pages:
+            notes.append(
+                f"{os.path.basename(path)}-journal: an unfinished transaction was undone in the "
+                f"copy ({pages:,} pages); both files on disk stay as they are"
+            )
     image, pages = apply_wal(image, wal)
     if pages:
         notes.append(

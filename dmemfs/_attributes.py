@@ -15,7 +15,7 @@ from ._block_pool import BLOCK_SIZE
 from ._content import BlockList
 from ._errors import os_error
 from ._grammar import StrPath
-from ._nodes import Directory, File, Symlink
+from ._nodes import Directory, File, Node, Symlink
 from ._quota import UNLIMITED
 from ._removal import Removal
 from ._storage import LARGEST_FILE
@@ -61,8 +61,8 @@ class Attributes(Removal):
         Complexity: O(1) where the directory was used before, else O(components).
         """
         try:
-            text: Any = path
-            head, _, name = text.rpartition("/")
+            given: Any = path
+            head, _, name = given.rpartition("/")
             node = self._directories[head].children[name]
             if type(node) is Symlink:
                 node = self._find(path, follow=follow_symlinks)
@@ -241,26 +241,11 @@ class Attributes(Removal):
         """
         with self._lock:
             top = self._find(path)
-            size = files = directories = 0
-            seen: set[int] = set()
-            pending = [top]
-            while pending:
-                node = pending.pop()
-                if isinstance(node, Directory):
-                    directories += 1
-                    pending.extend(node.children.values())
-                    continue
-                if node.nlink > 1:
-                    if id(node) in seen:
-                        continue
-                    seen.add(id(node))
-                files += 1
-                if isinstance(node, File):
-                    size += node.stored_bytes()
+            used = _usage_of(top)
             if top is self._root:
                 self._account.settle()
-                size = self._account.used
-            return Usage(size, files, directories - isinstance(top, Directory))
+                used = used._replace(bytes=self._account.used)
+            return used
 
     def statvfs(self, path: StrPath = "/") -> os.statvfs_result:
         """Return the sizes of the file system.
@@ -302,6 +287,26 @@ class Attributes(Removal):
             "file_count": files,
             "dir_count": directories + 1,
         }
+
+
+def _usage_of(top: Node) -> Usage:
+    size = files = directories = 0
+    seen: set[int] = set()
+    pending = [top]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Directory):
+            directories += 1
+            pending.extend(node.children.values())
+            continue
+        if node.nlink > 1:
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+        files += 1
+        if isinstance(node, File):
+            size += node.stored_bytes()
+    return Usage(size, files, directories - isinstance(top, Directory))
 
 
 def _require_c_int(value: int) -> None:

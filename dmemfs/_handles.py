@@ -29,10 +29,10 @@ from ._raw_file import (
     refuse_to_pickle,
     warn_unclosed,
 )
-from ._storage import LARGEST_FILE
+from ._storage import LARGEST_FILE, Cursor, Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer
 
@@ -298,6 +298,28 @@ class _Readable(BinaryFile):
         return next(self._buffered())
 
 
+def _write_by(
+    store: Callable[[Storage, Cursor, bytes | memoryview, int], int],
+) -> Callable[[Any, Buffer], int]:
+    """Return a method `write` that stores directly by `store`, a method of the file system."""
+
+    def write(self: _Writable, data: Buffer, /) -> int:
+        plain = data if type(data) is bytes else as_bytes_like(data)
+        count = len(plain)
+        if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
+            return self._buffered().write(plain)
+        try:
+            return store(self._fs, self, plain, count)
+        except BufferedMeanwhileError:
+            return self._buffer.write(plain)
+        except QuotaExceededError:
+            if not self._how.text:
+                raise
+            return self._keep(plain)
+
+    return write
+
+
 class _Writable(BinaryFile):
     """Writing directly."""
 
@@ -308,19 +330,7 @@ class _Writable(BinaryFile):
             raise closed_error()
         return True
 
-    def write(self, data: Buffer, /) -> int:
-        plain = data if type(data) is bytes else as_bytes_like(data)
-        count = len(plain)
-        if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
-            return self._buffered().write(plain)
-        try:
-            return self._fs._write(self, plain, count)
-        except BufferedMeanwhileError:
-            return self._buffer.write(plain)
-        except QuotaExceededError:
-            if not self._how.text:
-                raise
-            return self._keep(plain)
+    write = _write_by(Storage._write)
 
     def _keep(self, data: bytes | memoryview) -> int:
         """Keep in a buffer what was refused, for the next flush for which there is room.
@@ -356,19 +366,7 @@ class _Appending(_Writable):
 
     __slots__ = ()
 
-    def write(self, data: Buffer, /) -> int:
-        plain = data if type(data) is bytes else as_bytes_like(data)
-        count = len(plain)
-        if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
-            return self._buffered().write(plain)
-        try:
-            return self._fs._append(self, plain, count)
-        except BufferedMeanwhileError:
-            return self._buffer.write(plain)
-        except QuotaExceededError:
-            if not self._how.text:
-                raise
-            return self._keep(plain)
+    write = _write_by(Storage._append)
 
 
 class AppendFile(_Appending, WriteFile):

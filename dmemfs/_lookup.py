@@ -62,8 +62,8 @@ class Lookup(Storage):
         Complexity: as that of `stat`.
         """
         try:
-            text: Any = path
-            head, _, name = text.rpartition("/")
+            given: Any = path
+            head, _, name = given.rpartition("/")
             directory = self._directories[head]
             node = directory.children.get(name)
             if node is None:
@@ -104,8 +104,8 @@ class Lookup(Storage):
             OSError: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG as the kernel would.
         """
         try:
-            text: Any = path
-            head, _, name = text.rpartition("/")
+            given: Any = path
+            head, _, name = given.rpartition("/")
             quick = self._directories[head].children[name]
             if not follow or type(quick) is not Symlink:
                 return quick
@@ -140,8 +140,8 @@ class Lookup(Storage):
     def _place(self, path: StrPath) -> Place:
         """Resolve as the calls do that change an entry: the last component is not followed."""
         try:
-            text: Any = path
-            head, _, name = text.rpartition("/")
+            given: Any = path
+            head, _, name = given.rpartition("/")
             directory = self._directories[head]
             node = directory.children.get(name)
             if node is not None or (is_plain_name(name) and not directory.removed):
@@ -151,66 +151,66 @@ class Lookup(Storage):
         return self._walk_path(path, follow=False, follow_with_slash=False)
 
     def _walk_path(self, path: StrPath, *, follow: bool, follow_with_slash: bool) -> Place:
-        """Resolve a path component by component; the lock is held, so that none of them moves."""
+        """Resolve a path component by component, while none of them moves."""
         text = _grammar.as_text(path)
         if not text:
             raise os_error(errno.ENOENT, path)
         if _grammar.too_long(text, _grammar.PATH_MAX):
             raise os_error(errno.ENAMETOOLONG, path)
         with self._lock:
-            wants_directory = text.endswith("/")
-            follow = follow or (wants_directory and follow_with_slash)
-            pending = _components(text)
-            directory: Directory = self._root
-            node: Node | None = directory
-            name = ""
-            links = 0
-            plain = True
-            while pending:
-                name = pending.pop()
-                if name == ".":
-                    node = directory
-                elif name == "..":
-                    node = directory = directory.parent
-                    plain = False
-                else:
-                    if _grammar.too_long(name, _grammar.NAME_MAX):
-                        raise os_error(errno.ENAMETOOLONG, path)
-                    node = directory.children.get(name)
-                    if type(node) is Symlink and (pending or follow):
-                        links += 1
-                        if links > _grammar.MAX_LINKS:
-                            raise os_error(errno.ELOOP, path)
-                        if node.target.startswith("/"):
-                            directory = self._root
-                        wants_directory = wants_directory or (
-                            not pending and node.target.endswith("/")
-                        )
-                        pending.extend(_components(node.target))
-                        name, node, plain = "", directory, False
-                        continue
-                    if node is None and pending:
-                        raise os_error(errno.ENOENT, path)
-                if pending:
-                    if type(node) is not Directory:
-                        del node  # see UnlinkedRecord
-                        raise os_error(errno.ENOTDIR, path)
-                    directory = node
-            if plain and name and not wants_directory and name != ".":
-                self._remember(text.rpartition("/")[0], directory)
-            return directory, name, node, wants_directory
+            return self._walk_text(text, path, follow, follow_with_slash)
+
+    def _walk_text(self, text: str, path: StrPath, follow: bool, follow_with_slash: bool) -> Place:
+        wants_directory = text.endswith("/")
+        follow = follow or (wants_directory and follow_with_slash)
+        pending = _components(text)
+        directory: Directory = self._root
+        node: Node | None = directory
+        name = ""
+        links = 0
+        plain = True
+        while pending:
+            name = pending.pop()
+            if name == ".":
+                node = directory
+            elif name == "..":
+                node = directory = directory.parent
+                plain = False
+            else:
+                if _grammar.too_long(name, _grammar.NAME_MAX):
+                    raise os_error(errno.ENAMETOOLONG, path)
+                node = directory.children.get(name)
+                if type(node) is Symlink and (pending or follow):
+                    links += 1
+                    if links > _grammar.MAX_LINKS:
+                        raise os_error(errno.ELOOP, path)
+                    if node.target.startswith("/"):
+                        directory = self._root
+                    wants_directory = wants_directory or (not pending and node.target.endswith("/"))
+                    pending.extend(_components(node.target))
+                    name, node, plain = "", directory, False
+                    continue
+                if node is None and pending:
+                    raise os_error(errno.ENOENT, path)
+            if pending:
+                if type(node) is not Directory:
+                    del node  # see UnlinkedRecord
+                    raise os_error(errno.ENOTDIR, path)
+                directory = node
+        if plain and name and not wants_directory and name != ".":
+            self._remember(text.rpartition("/")[0], directory)
+        return directory, name, node, wants_directory
 
     def _remember(self, head: str, directory: Directory) -> None:
         if len(head) > _LONGEST_REMEMBERED:
             return
+        above = directory
+        while not (above.remembered and above.parent is above):
+            above.remembered = True  # before it is: an interrupt may come between
+            above = above.parent
         if len(self._directories) >= _MOST_REMEMBERED:
             self._directories = {"": self._root}
         self._directories[head] = directory
-        while True:
-            directory.remembered = True
-            if directory.parent is directory:
-                break
-            directory = directory.parent
 
 
 def _components(path: str) -> list[str]:

@@ -118,8 +118,8 @@ class MemoryFileSystem(Transfer):
             node, grant = self._open_and_lock(path, how, lock, lock_timeout)
         else:
             try:
-                text: Any = path
-                head, _, name = text.rpartition("/")
+                given: Any = path
+                head, _, name = given.rpartition("/")
                 directory = self._directories[head]
                 found: Any = directory.children.get(name)
                 if how.exclusive:

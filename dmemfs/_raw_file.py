@@ -251,9 +251,16 @@ class RawFile(PositionedFile, io.RawIOBase):
     def write(self, data: Buffer, /) -> int:
         self._require(self._writable, "writing")
         plain = data if type(data) is bytes else as_bytes_like(data)
-        if self._appends:
-            return self._fs._append(self, plain, len(plain))
-        return self._fs._write(self, plain, len(plain))
+        before = self._position
+        try:
+            if self._appends:
+                return self._fs._append(self, plain, len(plain))
+            return self._fs._write(self, plain, len(plain))
+        except BaseException:
+            # Interrupted when all was written: the buffer above will write it again, so let that
+            # be in the same place. (What is appended may then stand there twice.)
+            self._position = before
+            raise
 
     def close(self) -> None:
         if not self.closed:

@@ -44,6 +44,8 @@ class Removal(Creation):
             del node
             self._account.settle_gone()
 
+    unlink = remove
+
     def _remove_entry(self, directory: Directory, name: str, node: Node, now: int) -> None:
         """Take away a name of what is no directory, unless a signal handler has done so."""
         record = self._record_lost_link(node)
@@ -58,8 +60,6 @@ class Removal(Creation):
         elif not node.nlink:
             account.nodes -= 1
         del directory.children[name]
-
-    unlink = remove
 
     def rmdir(self, path: StrPath) -> None:
         """Remove an empty directory.
@@ -224,13 +224,18 @@ class Removal(Creation):
             except OSError as error:
                 raise os_error(errno_of(error), src, dst) from None
             try:
-                for directory in self._missing_above(_grammar.as_text(dst)):
-                    made.append(directory)
-                    self.mkdir(directory)
+                self._make_above(_grammar.as_text(dst), made)
                 self.rename(src, dst)
             except BaseException:
                 self._unmake(made)
                 raise
+
+    def _make_above(self, path: str, made: list[str]) -> None:
+        """Make the missing directories above `path`; before each, add it to `made`."""
+        for directory in self._missing_above(path):
+            if not self.exists(directory):  # "new/.." is there as soon as "new" is
+                made.append(directory)
+                self.mkdir(directory)
 
     def _unmake(self, directories: list[str]) -> None:
         """Remove the directories of a failed operation, as far as they were made."""

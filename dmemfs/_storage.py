@@ -65,6 +65,8 @@ class Storage(Forkable):
             self._unlock()
 
     The lock is taken inside of `try`, because a KeyboardInterrupt may come as soon as it is taken.
+    No loop stands in a block that holds the lock, but in a function that is called there: CPython
+    3.13.0 does not run the end of the block for an interrupt that comes as a loop begins anew.
     """
 
     def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
@@ -406,14 +408,13 @@ class Storage(Forkable):
                 raise os_error(errno.ENXIO)
             content = node.content
             ranges = content.data_ranges() if type(content) is BlockList else [(0, node.size)]
-            for start, end in ranges:
-                if whence == os.SEEK_DATA and offset < end:
-                    return max(offset, start)
-                if whence == os.SEEK_HOLE and offset < end:
-                    return offset if offset < start else end
-            if whence == os.SEEK_DATA:
+        # The first range that ends behind the offset, if there is one.
+        start, end = next((found for found in ranges if offset < found[1]), (-1, -1))
+        if whence == os.SEEK_DATA:
+            if end < 0:
                 raise os_error(errno.ENXIO)
-            return offset
+            return max(offset, start)
+        return end if 0 <= start <= offset else offset
 
     def _write_later(
         self,

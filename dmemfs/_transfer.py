@@ -161,21 +161,22 @@ class Transfer(Traversal):
         undo: list[Callable[[], object]] = []
         with self._lock:
             try:
-                for path, data in contents.items():
-                    self._import_file(path, data, undo)
+                self._import_files(contents, undo)
             except BaseException:
-                while undo:
-                    undo.pop()()
+                _do_backwards(undo)
                 raise
+
+    def _import_files(
+        self, contents: Mapping[str, bytes], undo: list[Callable[[], object]]
+    ) -> None:
+        for path, data in contents.items():
+            self._import_file(path, data, undo)
 
     def _import_file(self, path: str, data: bytes, undo: list[Callable[[], object]]) -> None:
         """Put one file into the tree; before each step, add to `undo` what takes it back."""
         made: list[str] = []
         undo.append(partial(self._unmake, made))
-        for directory in self._missing_above(path):
-            if not self.exists(directory):  # "new/.." is there as soon as "new" is
-                made.append(directory)
-                self.mkdir(directory)
+        self._make_above(path, made)
         undo.append(self._undo_of_put(path))
         self._put(path, data)
 
@@ -198,3 +199,8 @@ class Transfer(Traversal):
     def _restore(self, node: File, content: bytes | BlockList, mtime: int, ctime: int) -> None:
         self._replace_content(node, content)
         node.mtime, node.ctime = mtime, ctime
+
+
+def _do_backwards(steps: list[Callable[[], object]]) -> None:
+    while steps:
+        steps.pop()()

@@ -310,9 +310,7 @@ class Traversal(Attributes):
         with self._lock:
             top = self._find_directory(src)
             try:
-                for above in self._missing_above(_grammar.as_text(dst)):
-                    made.append(above)
-                    self.mkdir(above)
+                self._make_above(_grammar.as_text(dst), made)
                 directory, name = self._place_for_new(dst, is_directory=True)
                 stored, nodes = _size_of_copy(top)
                 self._account.require(stored, nodes, dst)

@@ -295,3 +295,27 @@ def test_an_import_changes_nothing_global(modules_of_an_import: list[str]) -> No
 def test_the_file_system_alone_does_not_load_sqlite() -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
     assert not {"sqlite3", "_sqlite3", "dmemfs_sqlite"} & set(run_python(code).split())
+
+
+def holds_a_lock(node: ast.AST) -> bool:
+    """Tell whether a statement gives back a lock at its end, whatever happens in it."""
+    if isinstance(node, ast.With):
+        return any("_lock" in ast.unparse(item) for item in node.items)
+    if isinstance(node, ast.Try):
+        return any("_unlock" in ast.unparse(statement) for statement in node.finalbody)
+    return False
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.parent.name == "dmemfs"], ids=name_of
+)
+def test_no_loop_stands_in_a_block_that_holds_the_lock(path: Path) -> None:
+    """CPython 3.13.0 loses the lock when an interrupt comes as such a loop begins anew."""
+    loops = [
+        loop.lineno
+        for block in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if holds_a_lock(block)
+        for loop in ast.walk(block)
+        if isinstance(loop, ast.For | ast.While)
+    ]
+    assert loops == []

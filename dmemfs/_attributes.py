@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from . import _grammar
 from ._block_pool import BLOCK_SIZE
 from ._content import BlockList
-from ._errors import os_error
+from ._errors import os_error, require_c_int
 from ._grammar import StrPath
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import UNLIMITED
@@ -115,7 +115,7 @@ class Attributes(Removal):
         Raises:
             NotImplementedError: the mode of a symbolic link itself was to be changed.
         """
-        _require_c_int(mode)
+        require_c_int(mode)
         with self._lock:
             node = self._find(path, follow=follow_symlinks)
             if type(node) is Symlink:
@@ -307,11 +307,6 @@ def _usage_of(top: Node) -> Usage:
         if isinstance(node, File):
             size += node.stored_bytes()
     return Usage(size, files, directories - isinstance(top, Directory))
-
-
-def _require_c_int(value: int) -> None:
-    if not -(1 << 31) <= operator.index(value) < 1 << 31:
-        raise OverflowError("Python int too large to convert to C int")
 
 
 def _pair(values: object, name: str) -> tuple[int, int]:

@@ -198,17 +198,28 @@ class BlockList:
                 self._blocks = {at: block for at, block in self._blocks.items() if at < keep}
         self.size = size
 
-    def data_ranges(self) -> list[tuple[int, int]]:
-        """Return the (start, end) offsets of what is not in holes, in order, joined."""
-        ranges: list[tuple[int, int]] = []
-        for index in sorted(self._blocks):
-            start = index * BLOCK_SIZE
-            end = min(start + BLOCK_SIZE, self.size)
-            if ranges and ranges[-1][1] == start:
-                ranges[-1] = (ranges[-1][0], end)
-            else:
-                ranges.append((start, end))
-        return ranges
+    def next_data(self, offset: int) -> int | None:
+        """Return where data begins at or after `offset`; None where none follows.
+
+        Complexity: O(blocks) in a hole, else O(1).
+        """
+        index = offset >> BLOCK_SHIFT
+        if index in self._blocks:
+            return offset
+        following = min((found for found in self._blocks if found > index), default=None)
+        return None if following is None else following << BLOCK_SHIFT
+
+    def next_hole(self, offset: int) -> int:
+        """Return where a hole begins at or after `offset`; the end of all is one.
+
+        Complexity: O(blocks up to there).
+        """
+        index = offset >> BLOCK_SHIFT
+        if index not in self._blocks:
+            return offset
+        while index in self._blocks:
+            index += 1
+        return min(index << BLOCK_SHIFT, self.size)
 
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold."""

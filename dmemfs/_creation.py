@@ -9,7 +9,7 @@ from time import time_ns
 
 from . import _grammar
 from ._content import BlockList, content_size
-from ._errors import os_error
+from ._errors import os_error, require_c_int
 from ._grammar import StrPath
 from ._lookup import Lookup
 from ._nodes import Directory, File, Owner, Symlink
@@ -43,6 +43,8 @@ class Creation(Lookup):
         if parents:
             self.makedirs(path, mode, exist_ok)
             return
+        if mode != 0o777:
+            require_c_int(mode)
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
@@ -90,6 +92,10 @@ class Creation(Lookup):
             NotADirectoryError: a component above is not a directory.
             QuotaExceededError: `max_nodes` is reached; what was made until then stays.
         """
+        with self._lock:
+            self._make_all(path, mode, exist_ok)
+
+    def _make_all(self, path: StrPath, mode: int, exist_ok: bool) -> None:
         missing = self._missing_above(_grammar.as_text(path))
         for directory in missing:
             with suppress(FileExistsError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import sys
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ class QuotaExceededError(OSError):
         requested: what the operation asked for, in bytes or in nodes.
         available: what was left when it asked, in the same unit.
         limit: the limit that refused it, in the same unit.
+        unit: "bytes" or "nodes".
     """
 
     def __init__(
@@ -52,6 +54,12 @@ def os_error(code: int, path: Any = None, path2: Any = None) -> OSError:
     if path2 is None:
         return OSError(code, os.strerror(code), os.fspath(path))
     return OSError(code, os.strerror(code), os.fspath(path), None, os.fspath(path2))
+
+
+def require_c_int(value: int) -> None:
+    """Raise OverflowError for an integer that would not fit into a C int, as `os` does."""
+    if not -(1 << 31) <= operator.index(value) < 1 << 31:
+        raise OverflowError("Python int too large to convert to C int")
 
 
 def report_unraisable(error: BaseException, message: str, source: object = None) -> None:

@@ -337,7 +337,9 @@ class _Writable(BinaryFile):
 
         A text file forgets its text as soon as it has handed it down.
         """
-        self._put_buffer(max(len(data), _BUFFER_SIZE))
+        with self._fs._lock:
+            if self._node is not BUFFERED:
+                self._put_buffer(max(len(data), _BUFFER_SIZE))
         return self._buffer.write(data)
 
     def truncate(self, size: int | None = None, /) -> int:

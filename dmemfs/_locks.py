@@ -229,7 +229,7 @@ class LockTable:
         Complexity: O(waiters of this node).
         """
         if timeout is not None and not timeout >= 0:
-            raise ValueError("timeout must be None (wait for ever) or at least 0 seconds")
+            raise ValueError("timeout must be at least 0 seconds; math.inf waits for ever")
         grant = LockGrant(self, key, shared)
         try:
             obstacle = self._obtain(grant, timeout)

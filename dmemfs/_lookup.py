@@ -61,18 +61,6 @@ class Lookup(Storage):
 
         Complexity: as that of `stat`.
         """
-        try:
-            given: Any = path
-            head, _, name = given.rpartition("/")
-            directory = self._directories[head]
-            node = directory.children.get(name)
-            if node is None:
-                if is_plain_name(name) and not directory.removed:
-                    return False
-            elif type(node) is not Symlink:
-                return True
-        except (KeyError, AttributeError, TypeError):
-            pass
         return self._peek(path) is not None
 
     def is_file(self, path: StrPath) -> bool:
@@ -88,6 +76,19 @@ class Lookup(Storage):
         return isinstance(self._peek(path, follow=False), Symlink)
 
     def _peek(self, path: StrPath, *, follow: bool = True) -> Node | None:
+        """Return the node that `path` leads to, None where it leads to nothing."""
+        try:
+            given: Any = path
+            head, _, name = given.rpartition("/")
+            directory = self._directories[head]
+            node = directory.children.get(name)
+            if node is None:
+                if is_plain_name(name) and not directory.removed:
+                    return None
+            elif not follow or type(node) is not Symlink:
+                return node
+        except (KeyError, AttributeError, TypeError):
+            pass
         try:
             return self._find(path, follow=follow)
         except (OSError, ValueError):

@@ -25,7 +25,8 @@ class MemoryFileSystem(Transfer):
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they
     mean. Results and errors are those of `os` on Linux, with errno and filename. Every method is
-    atomic to all others, from any thread. Permission bits are kept and reported, not enforced:
+    atomic to all others, from any thread, but for `glob` and those that return an iterator.
+    Permission bits are kept and reported, not enforced:
     everybody acts as root does.
 
     Args:
@@ -112,7 +113,7 @@ class MemoryFileSystem(Transfer):
         ):
             check_text_arguments(how, encoding, errors, newline)
         grant: LockGrant | None = None
-        if buffering != -1 or lock is not None:
+        if buffering != -1 or lock is not None or lock_timeout is not None:
             buffering = check_buffering(how, buffering)
             path = os.fspath(path)
             node, grant = self._open_and_lock(path, how, lock, lock_timeout)
@@ -174,6 +175,8 @@ class MemoryFileSystem(Transfer):
     ) -> tuple[File, LockGrant | None]:
         """Return the node to open and its lock, taken before the file is emptied."""
         if lock is None:
+            if timeout is not None:
+                raise ValueError("lock_timeout goes with lock='shared' or lock='exclusive'")
             return self._open_node(path, how), None
         if lock not in ("shared", "exclusive"):
             raise ValueError(f"lock must be 'shared', 'exclusive' or None, not {lock!r}")

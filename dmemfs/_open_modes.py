@@ -6,6 +6,7 @@ import itertools
 import operator
 import warnings
 
+from ._errors import require_c_int
 from ._handles import AppendFile, AppendUpdateFile, BinaryFile, ReadFile, UpdateFile, WriteFile
 
 
@@ -91,8 +92,7 @@ def check_text_arguments(how: OpenMode, encoding: object, errors: object, newlin
 def check_buffering(how: OpenMode, buffering: int) -> int:
     """Return `buffering`, -1 for any negative one; raise or warn as the builtin `open` does."""
     buffering = operator.index(buffering)
-    if not -(1 << 31) <= buffering < 1 << 31:
-        raise OverflowError("Python int too large to convert to C int")
+    require_c_int(buffering)
     if how.text and buffering == 0:
         raise ValueError("can't have unbuffered text I/O")
     if not how.text and buffering == 1:

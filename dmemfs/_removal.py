@@ -118,16 +118,22 @@ class Removal(Creation):
                     raise os_error(errno.EBUSY if top is self._root else errno.EINVAL, path)
                 now = time_ns()
                 directories, others = _everything_below(top)
+                losses = self._record_lost_links(others)
                 if top.removed:  # since a moment ago, by a signal handler
                     raise os_error(errno.ENOENT, path)
-                directory.nlink -= 1
-                directory.mtime = directory.ctime = now
-                del directory.children[name]
                 try:
-                    self._dismantle(directories, others, now)
-                except BaseException:  # a signal: what was begun is done to the end
-                    self._dismantle(directories, others, now)
+                    self._dismantle(directories, losses, now)
+                except BaseException:
+                    if not top.removed:
+                        raise
+                    self._dismantle(directories, losses, now)  # what was begun is done to the end
                     raise
+                finally:
+                    if top.removed:
+                        directory.nlink -= 1
+                        directory.mtime = directory.ctime = now
+                        del directory.children[name]
+                del others, losses
                 self._account.settle_gone()
         except OSError:
             if not ignore_errors:
@@ -273,12 +279,34 @@ class Removal(Creation):
             return self._account.record_unlinking(node)
         return None
 
-    def _dismantle(self, directories: list[Directory], others: list[Node], now: int) -> None:
-        """Free what is out of the tree already.
+    def _record_lost_links(self, nodes: list[Node]) -> list[tuple[Node, UnlinkedRecord | None]]:
+        """Return each name's node with what takes effect when the name goes, the last one first."""
+        left: dict[Node, int] = {}
+        for node in nodes:
+            left[node] = left.get(node, node.nlink) - 1
+        losses: list[tuple[Node, UnlinkedRecord | None]] = []
+        recorded: set[Node] = set()
+        for node in nodes:
+            record = None
+            if isinstance(node, File) and not left[node] and node not in recorded:
+                recorded.add(node)
+                record = self._account.record_unlinking(node)
+            losses.append((node, record))
+        return losses
 
-        Each node leaves its list together with its change, so that this can be called again.
+    def _dismantle(
+        self,
+        directories: list[Directory],
+        losses: list[tuple[Node, UnlinkedRecord | None]],
+        now: int,
+    ) -> None:
+        """Free a whole subtree.
+
+        Each node leaves its list together with its change, with no call between, so that this can
+        be called again. The top directory, the first of all, is the first to go.
         """
         account = self._account
+        directories.reverse()
         while directories:
             directory = directories[-1]
             children: dict[str, Node] = {}
@@ -287,9 +315,8 @@ class Removal(Creation):
             directory.children = children
             account.nodes -= 1
             del directories[-1]
-        while others:
-            node = others[-1]
-            record = self._record_lost_link(node)
+        while losses:
+            node, record = losses[-1]
             node.ctime = now
             node.nlink -= 1
             if record is not None:
@@ -297,7 +324,7 @@ class Removal(Creation):
                 node.account = record.account
             elif not node.nlink:
                 account.nodes -= 1
-            del others[-1]
+            del losses[-1]
 
 
 def _everything_below(top: Directory) -> tuple[list[Directory], list[Node]]:

@@ -160,8 +160,10 @@ class Storage(Forkable):
             node = cursor._node
             size = node.size
             position = cursor._position
-            if not size and not position and data.__class__ is bytes and self._writing is None:
+            if not (size or position) and data.__class__ is bytes and self._writing is None:
                 # The usual case first: a new file, written in one piece.
+                if not count:
+                    return 0
                 account = node.account
                 if account.used + count > account.max_bytes:
                     account.require(count, 0, cursor.name)
@@ -178,9 +180,9 @@ class Storage(Forkable):
             try:
                 self._writing = cursor
                 old: Any = node.content  # freed at the end, since that may run finalisers
+                if not count:
+                    return 0
                 if end < size or position:
-                    if not count:
-                        return 0
                     if type(old) is BlockList and old.overwrite(position, data, count):
                         node.mtime = node.ctime = now
                         cursor._position = end
@@ -407,14 +409,14 @@ class Storage(Forkable):
             if not 0 <= offset < node.size:
                 raise os_error(errno.ENXIO)
             content = node.content
-            ranges = content.data_ranges() if type(content) is BlockList else [(0, node.size)]
-        # The first range that ends behind the offset, if there is one.
-        start, end = next((found for found in ranges if offset < found[1]), (-1, -1))
-        if whence == os.SEEK_DATA:
-            if end < 0:
-                raise os_error(errno.ENXIO)
-            return max(offset, start)
-        return end if 0 <= start <= offset else offset
+            if not isinstance(content, BlockList):
+                return offset if whence == os.SEEK_DATA else node.size
+            if whence == os.SEEK_HOLE:
+                return content.next_hole(offset)
+            position = content.next_data(offset)
+        if position is None:
+            raise os_error(errno.ENXIO)
+        return position
 
     def _write_later(
         self,
@@ -441,5 +443,5 @@ class Storage(Forkable):
             deferred = self._deferred.pop(0)
             try:
                 deferred()
-            except OSError as error:
+            except Exception as error:
                 report_unraisable(error, "a dropped file object could not be flushed")

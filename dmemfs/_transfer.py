@@ -156,7 +156,7 @@ class Transfer(Traversal):
         """
         contents = {
             _grammar.as_text(path): data if type(data) is bytes else bytes(memoryview(data))
-            for path, data in tree.items()
+            for path, data in dict(tree).items()
         }
         undo: list[Callable[[], object]] = []
         with self._lock:

@@ -84,7 +84,7 @@ class ScandirIterator(Iterator[DirEntry]):
     def __init__(self, fs: Attributes, path: StrPath, directory: Directory) -> None:
         self._entries: Iterator[DirEntry] | None = None
         given = os.fspath(path)
-        base = os.fsdecode(given) if isinstance(given, bytes) else given
+        base = _grammar.as_text(given)
         found = [
             (name, stat.S_IFMT(node.mode), node.ino)
             for name, node in list(directory.children.items())
@@ -213,7 +213,7 @@ class Traversal(Attributes):
         """Part the names of directories, links to them included, from the others."""
         directories: list[str] = []
         files: list[str] = []
-        base = os.fsdecode(path)
+        base = _grammar.as_text(path)
         for name, node in children.items():
             is_directory = type(node) is Directory or (
                 type(node) is Symlink and self.is_dir(_grammar.join(base, name))
@@ -276,11 +276,16 @@ class Traversal(Attributes):
             like: the file whose mode and times it gets.
         """
         try:
-            node = self._peek(path)
-            if isinstance(node, File):
-                self._replace_content(self._file_to_open(path, create=True), content, path)
+            self._refuse_slash(path)
+            directory, name, node, wants_directory = self._place(path)
+            if node is None and not wants_directory and not directory.removed:
+                node = self._create_file(directory, name, path, content)
+                if node is None:  # by a signal handler
+                    return self._put(path, content, like=like)
             else:
-                node = self._file_to_open(path, create=True, content=content)
+                if type(node) is not File or wants_directory:
+                    node = self._file_to_open(path, create=True, content=content)
+                self._replace_content(node, content, path)
             if like is not None:
                 node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Iterable
 from typing import Protocol
@@ -28,7 +29,8 @@ class Forkable:
 
     def _take_part_in_forks(self) -> None:
         global _registered
-        _objects.add(self)
+        with _one_fork_at_a_time:
+            _objects.add(self)
         if not _registered and hasattr(os, "register_at_fork"):
             _registered = True
             os.register_at_fork(
@@ -39,9 +41,11 @@ class Forkable:
 _objects: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _registered = False
 _held: list[Lock] = []
+_one_fork_at_a_time = threading.RLock()  # guards the three above
 
 
 def _take_all() -> None:
+    _one_fork_at_a_time.acquire()
     for forkable in list(_objects):
         for lock in forkable._locks_to_hold():
             lock.acquire()
@@ -51,3 +55,4 @@ def _take_all() -> None:
 def _release_all() -> None:
     while _held:
         _held.pop().release()
+    _one_fork_at_a_time.release()

@@ -61,6 +61,14 @@ class Lookup(Storage):
 
         Complexity: as that of `stat`.
         """
+        try:
+            given: Any = path
+            head, _, name = given.rpartition("/")
+            node = self._directories[head].children.get(name)
+            if node is not None and type(node) is not Symlink:
+                return True
+        except (KeyError, AttributeError, TypeError):
+            pass
         return self._peek(path) is not None
 
     def is_file(self, path: StrPath) -> bool:

@@ -65,6 +65,8 @@ class Storage(Forkable):
             self._unlock()
 
     The lock is taken inside of `try`, because a KeyboardInterrupt may come as soon as it is taken.
+    One that comes in the instant between the two calls, when another thread has the lock, becomes
+    the context of a RuntimeError, since there is nothing to release.
     No loop stands in a block that holds the lock, but in a function that is called there: CPython
     3.13.0 does not run the end of the block for an interrupt that comes as a loop begins anew.
     """
@@ -90,8 +92,10 @@ class Storage(Forkable):
         interrupt: BaseException | None = None
         while True:
             try:
-                if self._try_lock(timeout=_LONGEST_WAIT):
-                    break
+                # An interrupt may come when the lock is taken already: it knows whether it is ours.
+                while not self._lock._is_owned():  # type: ignore[attr-defined]
+                    self._try_lock(timeout=_LONGEST_WAIT)
+                break
             except BaseException as error:
                 interrupt = error
         if interrupt is not None:
@@ -141,8 +145,12 @@ class Storage(Forkable):
             cursor._position = position + count
             return count
 
-    def _write(self, cursor: Cursor, data: bytes | memoryview, count: int) -> int:
+    def _write(
+        self, cursor: Cursor, data: bytes | memoryview, count: int, at_end: bool = False
+    ) -> int:
         """Write `data`, `count` bytes, move the cursor behind it and return `count`.
+
+        At the cursor's position, or if `at_end`, wherever the end is by now.
 
         `data` is adopted without a copy if it is `bytes` and becomes the whole content.
 
@@ -159,7 +167,7 @@ class Storage(Forkable):
             now = time_ns()  # a call, so before what is looked at
             node = cursor._node
             size = node.size
-            position = cursor._position
+            position = size if at_end else cursor._position
             if not (size or position) and data.__class__ is bytes and self._writing is None:
                 # The usual case first: a new file, written in one piece.
                 if not count:
@@ -174,7 +182,7 @@ class Storage(Forkable):
                 return count
             end = position + count
             if self._writing is not None:
-                self._write_later(self._write, cursor, data, count)
+                self._write_later(cursor, data, count, at_end)
                 cursor._position = end
                 return count
             try:
@@ -231,15 +239,8 @@ class Storage(Forkable):
             self._unlock()
 
     def _append(self, cursor: Cursor, data: bytes | memoryview, count: int) -> int:
-        """Write at the end, wherever that is by now; otherwise as `_write`."""
-        with self._lock:
-            size = cursor._node.size
-            if self._writing is not None:
-                self._write_later(self._append, cursor, data, count)
-            elif count:
-                cursor._position = size
-                self._write(cursor, data, count)
-            return count
+        """Write at the end; otherwise as `_write`."""
+        return self._write(cursor, data, count, True)
 
     def _write_blocks(
         self, node: File, position: int, data: bytes | memoryview, count: int, path: Any
@@ -419,11 +420,7 @@ class Storage(Forkable):
         return position
 
     def _write_later(
-        self,
-        write: Callable[[Cursor, bytes, int], int],
-        cursor: Cursor,
-        data: bytes | memoryview,
-        count: int,
+        self, cursor: Cursor, data: bytes | memoryview, count: int, at_end: bool
     ) -> None:
         """Put off a write that comes while this very thread is writing.
 
@@ -436,7 +433,7 @@ class Storage(Forkable):
         if cursor is self._writing:
             raise RuntimeError(f"reentrant call inside {cursor!r}")
         later = FixedCursor(cursor._node, cursor._position, cursor.name)
-        self._deferred.append(partial(write, later, bytes(data), count))
+        self._deferred.append(partial(self._write, later, bytes(data), count, at_end))
 
     def _run_deferred(self) -> None:
         while self._deferred:

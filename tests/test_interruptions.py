@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import random
 import signal
@@ -340,6 +341,42 @@ class TestSignals:
             work()
         except KeyboardInterrupt:
             self.armed = False
+
+    def test_while_another_thread_has_the_lock(self) -> None:
+        filesystem = MemoryFileSystem(max_quota=None)
+        filesystem.write_bytes("/file", bytes(5000))
+        stop = threading.Event()
+
+        def write_large_pieces() -> None:
+            with filesystem.open("/other", "wb", buffering=0) as file:
+                while not stop.is_set():
+                    file.seek(0)
+                    file.write(bytes(200_000))
+
+        thread = threading.Thread(target=write_large_pieces)
+        former = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        thread.start()
+        try:
+            with filesystem.open("/file", "r+b", buffering=0) as file:
+
+                def write_for_ever() -> None:
+                    while True:
+                        file.seek(0)
+                        file.write(bytes(5000))
+
+                for _ in range(100):
+                    # Rarely the interrupt becomes the context of a RuntimeError: see `Storage`.
+                    with contextlib.suppress(RuntimeError):
+                        self.interrupted(write_for_ever, 0.002)
+                    self.armed = False
+                    assert not filesystem._lock._is_owned()  # type: ignore[attr-defined]
+        finally:
+            sys.setswitchinterval(former)
+            stop.set()
+            thread.join(TIMEOUT)
+        assert not thread.is_alive()
+        filesystem._check()
 
     @pytest.mark.parametrize("buffering", [0, -1])
     @pytest.mark.parametrize("size", [10, 5000, BLOCK + 1])

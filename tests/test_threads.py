@@ -175,6 +175,18 @@ class TestAtomicOperations:
         assert all(record == record[:1] * size for record in records)
         assert sorted(record[0] for record in records) == sorted(list(range(THREADS)) * count)
 
+    def test_append_and_flush_of_one_handle_by_many(self, fs: Any) -> None:
+        """The lock of a buffer and that of the file system are never taken in both orders."""
+        with fs.open("/file", "ab") as file:
+
+            def append() -> None:
+                for _ in range(200):
+                    file.write(b"x" * 10)
+                    file.flush()
+
+            run_together(*[append] * 4)
+        assert fs.stat("/file").st_size == 4 * 200 * 10
+
     def test_appends_through_one_handle(self, fs: Any) -> None:
         with fs.open("/log", "ab") as file:
 

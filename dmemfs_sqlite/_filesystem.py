@@ -54,9 +54,11 @@ def publish_file(fs: SnapshotFileSystem, path: PathLike, content: bytes) -> None
     try:
         _write_new(fs, temporary, content)
         rename(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             remove_file(fs, temporary)
+        if isinstance(error, OSError) and error.filename == temporary:
+            error.filename = target  # the name that the caller knows
         raise
 
 

@@ -28,9 +28,10 @@ class SharedDatabase:
     """A stored database that any number of threads use in memory at once.
 
     The first `connect()` loads the file, further ones join, and the close of the last
-    connection saves it, if anything was changed. A connection that is dropped without
-    close() counts as closed; its save then runs in a thread of its own, because a
-    destructor must not wait for locks. Use one connection per thread.
+    connection saves it, if anything was changed or there is no such file yet. A
+    connection that is dropped without close() counts as closed; its save then runs in a
+    thread of its own, because a destructor must not wait for locks. Use one connection
+    per thread.
 
     Two objects never share a database, even for the same path: the one that is saved last
     wins, as with any two programs that rewrite one file.
@@ -70,7 +71,11 @@ class SharedDatabase:
 
     @property
     def uri(self) -> str:
-        """The URI of the database in memory; it holds content while `in_memory` is true."""
+        """The URI of the database in memory, which holds content while `in_memory` is true.
+
+        A connection of your own on it is not counted: what it commits after the last counted one
+        has closed is not saved, and is overwritten when the file is loaded again.
+        """
         return self._uri
 
     @property

@@ -94,7 +94,10 @@ class WaitingCursor(sqlite3.Cursor):
 
 
 class WaitingConnection(sqlite3.Connection):
-    """A connection on which SQLITE_LOCKED is waited for up to the connect timeout."""
+    """A connection on which SQLITE_LOCKED is waited for up to the connect timeout.
+
+    Not by `executescript`, of which a part may be done when it meets a lock.
+    """
 
     def __init__(self, database: Any, *, timeout: float = 5.0, **kwargs: Any) -> None:
         self.lock_timeout = timeout

@@ -11,6 +11,7 @@ at once with "table is locked".
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
 from typing import Any
 
@@ -45,7 +46,8 @@ def database(name: str, *, timeout: float = 30.0) -> dict[str, Any]:
     uri = _uri(name)
     if uri not in _keepers:
         # Threads come and go with their connections, and the last one takes the data along.
-        _keepers[uri] = connect_memory(uri, check_same_thread=False)
+        _keepers[uri] = keeper = connect_memory(uri, check_same_thread=False)
+        atexit.register(keeper.close)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": uri,

@@ -37,7 +37,8 @@ def create_engine(
 
     Args:
         database: A name, a URI as `memory_uri()` returns it, or a SharedDatabase. A named
-            database lives until `engine.dispose()`; a SharedDatabase is saved then.
+            database lives until `engine.dispose()`; a SharedDatabase is saved then. If that
+            fails, SQLAlchemy only logs it: close the SharedDatabase yourself, which raises.
         timeout: Seconds that a statement waits for the locks of other connections.
         engine_options: Options of `sqlalchemy.create_engine`, apart from those about
             connections and pools, which are chosen here. No thread waits for a connection

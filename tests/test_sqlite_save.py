@@ -513,3 +513,15 @@ def test_unusable_connections_are_refused(way: str) -> None:
     with pytest.raises(TypeError):
         save_db(fs, PATH, None)  # type: ignore[arg-type]
     assert fs.listdir("/") == []
+
+
+def test_a_refused_save_names_the_path_that_was_given() -> None:
+    filesystem = MemoryFileSystem(max_quota=1000)
+    connection = sqlite3.connect(":memory:")
+    with closing(connection):
+        connection.execute("CREATE TABLE t (a)")
+        with pytest.raises(OSError) as caught:
+            save_db(filesystem, "/small.db", connection)
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == "/small.db"
+    assert filesystem.listdir("/") == []

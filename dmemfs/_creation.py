@@ -255,7 +255,7 @@ class Creation(Lookup):
         text = _grammar.as_text(path)
         if text.endswith("/"):
             head, _, name = text.rstrip("/").rpartition("/")
-            if not _grammar.is_special(name):
+            if name not in _grammar.SPECIAL_NAMES:
                 try:
                     self._find_directory(head or "/")
                 except OSError as error:

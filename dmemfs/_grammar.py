@@ -25,7 +25,9 @@ MAX_LINKS = 40
 
 _LONGEST_UTF8_CHARACTER = 4
 _SURELY_SHORT = NAME_MAX // _LONGEST_UTF8_CHARACTER
-_SPECIAL = frozenset(("", ".", ".."))
+
+SPECIAL_NAMES = frozenset(("", ".", ".."))
+"""What may stand where a name does, and is none: the root, the directory itself, the one above."""
 
 
 def as_text(path: StrPath) -> str:
@@ -64,13 +66,12 @@ def is_plain_name(name: str) -> bool:
     False means that `name` needs the long way, not that it is wrong.
     """
     return (
-        len(name) <= _SURELY_SHORT and name.isascii() and name not in _SPECIAL and "\0" not in name
+        type(name) is str
+        and len(name) <= _SURELY_SHORT
+        and name not in SPECIAL_NAMES
+        and name.isascii()
+        and "\0" not in name
     )
-
-
-def is_special(name: str) -> bool:
-    """Tell whether `name` is not an entry's name but `.`, `..` or empty (the root)."""
-    return name in _SPECIAL
 
 
 def too_long(text: str, limit: int) -> bool:

@@ -64,8 +64,12 @@ class Lookup(Storage):
         try:
             given: Any = path
             head, _, name = given.rpartition("/")
-            node = self._directories[head].children.get(name)
-            if node is not None and type(node) is not Symlink:
+            directory = self._directories[head]
+            node = directory.children.get(name)
+            if node is None:
+                if is_plain_name(name) and not directory.removed:
+                    return False
+            elif type(node) is not Symlink:
                 return True
         except (KeyError, AttributeError, TypeError):
             pass
@@ -86,19 +90,7 @@ class Lookup(Storage):
     def _peek(self, path: StrPath, *, follow: bool = True) -> Node | None:
         """Return the node that `path` leads to, None where it leads to nothing."""
         try:
-            given: Any = path
-            head, _, name = given.rpartition("/")
-            directory = self._directories[head]
-            node = directory.children.get(name)
-            if node is None:
-                if is_plain_name(name) and not directory.removed:
-                    return None
-            elif not follow or type(node) is not Symlink:
-                return node
-        except (KeyError, AttributeError, TypeError):
-            pass
-        try:
-            return self._find(path, follow=follow)
+            return self._resolve(path, follow=follow)[2]
         except (OSError, ValueError):
             return None
 

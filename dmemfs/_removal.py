@@ -35,7 +35,7 @@ class Removal(Creation):
             directory, name, node, wants_directory = self._place(path)
             if node is None:
                 raise os_error(errno.ENOENT, path)
-            if _grammar.is_special(name) or isinstance(node, Directory):
+            if name in _grammar.SPECIAL_NAMES or isinstance(node, Directory):
                 raise os_error(errno.EISDIR, path)
             if wants_directory:
                 del node  # see UnlinkedRecord
@@ -114,7 +114,7 @@ class Removal(Creation):
                     code = errno.ENOENT if top is None else errno.ENOTDIR
                     del top  # see UnlinkedRecord
                     raise os_error(code, path)
-                if _grammar.is_special(name):
+                if name in _grammar.SPECIAL_NAMES:
                     raise os_error(errno.EBUSY if top is self._root else errno.EINVAL, path)
                 now = time_ns()
                 directories, others = _everything_below(top)
@@ -253,7 +253,7 @@ class Removal(Creation):
         """Return the errno of what forbids a rename, 0 if nothing does, in the kernel's order."""
         _, name, node, wants_directory = source
         above, new_name, replaced, target_wants_directory = target
-        if _grammar.is_special(name) or _grammar.is_special(new_name):
+        if name in _grammar.SPECIAL_NAMES or new_name in _grammar.SPECIAL_NAMES:
             return errno.EBUSY
         if node is None or above.removed:
             return errno.ENOENT

@@ -190,12 +190,14 @@ class Traversal(Attributes):
                 continue
             files = [name for name, node in children.items() if node.__class__ is File]
             directories: list[Any] = []
+            links: set[Any] = set()
             if len(files) != len(children):
-                directories, files = self._split(path, children)
+                directories, files, links = self._split(path, children)
             # Names alone are kept: a file removed meanwhile must not be held by this generator.
-            links = {name for name in directories if type(children[name]) is Symlink}
             del children
+            slash: Any = "/"
             if isinstance(path, bytes):
+                slash = b"/"
                 directories = [_grammar.encode(name) for name in directories]
                 files = [_grammar.encode(name) for name in files]  # type: ignore[misc]
                 links = {_grammar.encode(name) for name in links}
@@ -203,23 +205,30 @@ class Traversal(Attributes):
                 yield path, directories, files
             else:
                 pending.append((path, directories, files))
-            pending.extend(
-                os.path.join(path, name)
-                for name in reversed(directories)
-                if followlinks or name not in links
-            )
+            if directories:
+                base = path if path.endswith(slash) else path + slash
+                pending.extend(
+                    base + name
+                    for name in reversed(directories)
+                    if followlinks or name not in links
+                )
 
-    def _split(self, path: Any, children: dict[str, Node]) -> tuple[list[str], list[str]]:
-        """Part the names of directories, links to them included, from the others."""
+    def _split(self, path: Any, children: dict[str, Node]) -> tuple[list[str], list[str], set[str]]:
+        """Part the names of directories, links to them included, from the others.
+
+        The third result are the names of the links.
+        """
         directories: list[str] = []
         files: list[str] = []
+        links: set[str] = set()
         base = _grammar.as_text(path)
         for name, node in children.items():
-            is_directory = type(node) is Directory or (
-                type(node) is Symlink and self.is_dir(_grammar.join(base, name))
-            )
-            (directories if is_directory else files).append(name)
-        return directories, files
+            if type(node) is Symlink and self.is_dir(_grammar.join(base, name)):
+                links.add(name)
+                directories.append(name)
+            else:
+                (directories if type(node) is Directory else files).append(name)
+        return directories, files, links
 
     def glob(self, pattern: StrPath) -> list[Any]:
         """Return the sorted paths that match a pattern, as `glob.glob` with `recursive=True`.

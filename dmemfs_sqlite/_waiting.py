@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
@@ -88,16 +88,34 @@ class WaitingCursor(sqlite3.Cursor):
             )
         return self
 
+    def executescript(self, sql_script: str, /) -> WaitingCursor:
+        if not isinstance(sql_script, str):
+            return super().executescript(sql_script)
+        connection = self.connection
+        if not _has_legacy_transactions(connection):
+            return self._execute_each(sql_script)
+        if connection.in_transaction:
+            connection.commit()  # as `sqlite3` does before a script
+        level = connection.isolation_level
+        connection.isolation_level = None  # so that no transaction is begun around a statement
+        try:
+            return self._execute_each(sql_script)
+        finally:
+            connection.isolation_level = level
+
+    def _execute_each(self, script: str) -> WaitingCursor:
+        """Execute statement by statement: a second try of the whole would do parts of it twice."""
+        for statement in split_statements(script):
+            self.execute(statement).fetchall()
+        return self
+
     @property
     def _limit(self) -> float:
         return self.connection.lock_timeout
 
 
 class WaitingConnection(sqlite3.Connection):
-    """A connection on which SQLITE_LOCKED is waited for up to the connect timeout.
-
-    Not by `executescript`, of which a part may be done when it meets a lock.
-    """
+    """A connection on which SQLITE_LOCKED is waited for up to the connect timeout."""
 
     def __init__(self, database: Any, *, timeout: float = 5.0, **kwargs: Any) -> None:
         self.lock_timeout = timeout
@@ -112,6 +130,9 @@ class WaitingConnection(sqlite3.Connection):
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
         return self.cursor().executemany(sql, parameters)
 
+    def executescript(self, sql_script: str, /) -> Any:
+        return self.cursor().executescript(sql_script)
+
     def commit(self) -> None:
         retry_while_locked(super().commit, self.lock_timeout)
 
@@ -122,3 +143,23 @@ def _waiting_class(factory: Any) -> Any:
     if issubclass(factory, WaitingCursor):
         return factory
     return type(factory.__name__, (factory, WaitingCursor), {})
+
+
+def split_statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script, each with its semicolon; what is left over comes last."""
+    statement = ""
+    *pieces, rest = script.split(";")
+    for piece in pieces:
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    statement += rest
+    if statement.strip():
+        yield statement
+
+
+def _has_legacy_transactions(connection: sqlite3.Connection) -> bool:
+    """Tell whether `sqlite3` begins and ends transactions: unless autocommit= says other (3.12)."""
+    legacy = getattr(sqlite3, "LEGACY_TRANSACTION_CONTROL", None)
+    return legacy is None or getattr(connection, "autocommit", legacy) == legacy

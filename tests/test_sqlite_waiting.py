@@ -71,7 +71,7 @@ def test_errors_of_a_script_are_those_of_sqlite() -> None:
         assert names == [("t",)]
         assert connection.isolation_level is not None
         with pytest.raises(TypeError):
-            connection.executescript(b"SELECT 1")
+            connection.executescript(b"SELECT 1")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

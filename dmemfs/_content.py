@@ -98,19 +98,19 @@ class BlockList:
 
     def read(self, position: int, count: int) -> bytes:
         """Return up to `count` bytes from `position`; fewer at the end, none beyond it."""
-        end = position + count
-        if end > self.size:
-            end = self.size
-            count = end - position
-            if count <= 0:
-                return b""
         first = position >> BLOCK_SHIFT
         offset = position & _OFFSET
+        left = self.size - position
+        if count > left:
+            if left <= 0:
+                return b""
+            count = left
         if offset + count <= BLOCK_SIZE:
             block = self._blocks.get(first)
             if block is None:
                 return bytes(count)
             return block.view[offset : offset + count].tobytes()
+        end = position + count
         last = (end - 1) // BLOCK_SIZE
         if last - first > 2 * len(self._blocks):
             return self._read_sparse(position, end)
@@ -152,13 +152,15 @@ class BlockList:
     def overwrite(self, position: int, data: bytes | memoryview, count: int) -> bool:
         """Write in place, if that is within one block of our own; tell whether it was."""
         block = self._blocks.get(position >> BLOCK_SHIFT)
-        if block is None or block.owner is not self._token:
-            return False
         offset = position & _OFFSET
-        stop = offset + count
-        if stop > BLOCK_SIZE or position + count > self.size:
+        if (
+            block is None
+            or block.owner is not self._token
+            or offset + count > BLOCK_SIZE
+            or not 0 < count <= self.size - position
+        ):
             return False
-        block.view[offset:stop] = data
+        block.view[offset : offset + count] = data
         return True
 
     def write(self, position: int, data: bytes | memoryview, count: int) -> None:

@@ -185,16 +185,17 @@ class Storage(Forkable):
                 self._write_later(cursor, data, count, at_end)
                 cursor._position = end
                 return count
+            content: Any = node.content
+            if type(content) is BlockList and content.overwrite(position, data, count):
+                node.mtime = node.ctime = now
+                cursor._position = end
+                return count
             try:
                 self._writing = cursor
                 old: Any = node.content  # freed at the end, since that may run finalisers
                 if not count:
                     return 0
                 if end < size or position:
-                    if type(old) is BlockList and old.overwrite(position, data, count):
-                        node.mtime = node.ctime = now
-                        cursor._position = end
-                        return count
                     if (
                         type(old) is BlockList
                         or end > SMALL_FILE_LIMIT

@@ -56,9 +56,7 @@ def _matching_names(fs: Listing, directory: str, pattern: str) -> Iterator[str]:
                 yield name
     elif not pattern:
         yield ""
-    elif fs.exists(join(directory or "/", pattern)) or fs.is_symlink(
-        join(directory or "/", pattern)
-    ):
+    elif _is_there(fs, join(directory or "/", pattern)):
         yield pattern
 
 

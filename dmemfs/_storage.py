@@ -185,16 +185,16 @@ class Storage(Forkable):
                 self._write_later(cursor, data, count, at_end)
                 cursor._position = end
                 return count
-            content: Any = node.content
-            if type(content) is BlockList and content.overwrite(position, data, count):
-                node.mtime = node.ctime = now
-                cursor._position = end
-                return count
             try:
-                self._writing = cursor
+                self._writing = cursor  # from here on nothing comes between, see _write_later
                 old: Any = node.content  # freed at the end, since that may run finalisers
+                content: Any
                 if not count:
                     return 0
+                if type(old) is BlockList and old.overwrite(position, data, count):
+                    node.mtime = node.ctime = now
+                    cursor._position = end
+                    return count
                 if end < size or position:
                     if (
                         type(old) is BlockList
@@ -202,7 +202,7 @@ class Storage(Forkable):
                         or size > SMALL_FILE_LIMIT
                         or position >= size + BLOCK_SIZE
                     ):
-                        self._write_blocks(node, position, data, count, cursor.name)
+                        self._write_blocks(node, position, data, count, now, cursor.name)
                         cursor._position = end
                         return count
                     growth = end - size if end > size else 0
@@ -244,7 +244,7 @@ class Storage(Forkable):
         return self._write(cursor, data, count, True)
 
     def _write_blocks(
-        self, node: File, position: int, data: bytes | memoryview, count: int, path: Any
+        self, node: File, position: int, data: bytes | memoryview, count: int, now: int, path: Any
     ) -> None:
         """Write into a file that is, or becomes, a list of blocks."""
         try:
@@ -258,7 +258,6 @@ class Storage(Forkable):
             account = node.account
             if growth and account.used + growth > account.max_bytes:
                 account.require(growth, 0, path)
-            now = time_ns()
             size = content.size
             try:
                 content.write(position, data, count)
@@ -313,7 +312,7 @@ class Storage(Forkable):
                     now = time_ns()
                     old: Any = node.content  # freed at the end, since that may run finalisers
                     if type(old) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
-                        self._truncate_blocks(node, size, path)
+                        self._truncate_blocks(node, size, now, path)
                         return
                     growth = size - node.size
                     content = bytes(old[:size])
@@ -329,7 +328,7 @@ class Storage(Forkable):
             node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
 
-    def _truncate_blocks(self, node: File, size: int, path: Any) -> None:
+    def _truncate_blocks(self, node: File, size: int, now: int, path: Any) -> None:
         try:
             content = node.content
             if not isinstance(content, BlockList):
@@ -340,7 +339,6 @@ class Storage(Forkable):
                 growth = content.stored_bytes(size) - content.counted
                 if account.used + growth > account.max_bytes:
                     account.require(growth, 0, path)
-            now = time_ns()
             try:
                 content.truncate(size)
                 growth = content.stored_bytes() - content.counted

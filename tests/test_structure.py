@@ -96,7 +96,7 @@ def test_the_public_names_of_dmemfs() -> None:
 
 
 def test_the_public_names_of_dmemfs_sqlite() -> None:
-    assert sorted(dmemfs_sqlite.__all__) == [
+    assert dmemfs_sqlite.__all__ == [
         "BusyError",
         "IncompatibleTargetError",
         "OpenTransactionError",

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from . import _grammar
 from ._block_pool import BLOCK_SIZE
 from ._content import BlockList
+from ._directory_quotas import DirectoryQuotas
 from ._errors import os_error, require_c_int
 from ._grammar import StrPath
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import UNLIMITED
-from ._removal import Removal
 from ._storage import LARGEST_FILE
 
 _NANO = 1_000_000_000
@@ -33,14 +33,16 @@ class Usage(NamedTuple):
         bytes: content as the quota counts it: without holes, a file of several names once.
         files: files and symbolic links.
         directories: directories.
+        snapshot_bytes: of the bytes, those that only snapshots keep; for the root directory only.
     """
 
     bytes: int
     files: int
     directories: int
+    snapshot_bytes: int = 0
 
 
-class Attributes(Removal):
+class Attributes(DirectoryQuotas):
     """Tells and changes the attributes of nodes."""
 
     def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
@@ -122,6 +124,8 @@ class Attributes(Removal):
                 raise NotImplementedError(
                     "chmod: follow_symlinks unavailable: a symbolic link has no mode of its own"
                 )
+            if self._newest is not None:
+                self._preserve(node)
             new = stat.S_IFMT(node.mode) | (mode & 0o7777)
             now = time_ns()
             node.mode = new
@@ -145,6 +149,8 @@ class Attributes(Removal):
                 raise OverflowError("uid and gid must be -1 or fit into 32 bits")
         with self._lock:
             node = self._find(path, follow=follow_symlinks)
+            if self._newest is not None:
+                self._preserve(node)
             old_uid, old_gid = node.owner
             owner = (old_uid if uid == -1 else uid, old_gid if gid == -1 else gid)
             mode = node.mode
@@ -191,6 +197,8 @@ class Attributes(Removal):
             raise OverflowError("timestamp out of range for platform time_t")
         with self._lock:
             node = self._find(path, follow=follow_symlinks)
+            if self._newest is not None:
+                self._preserve(node)
             now = time_ns()
             node.atime = atime
             node.mtime = mtime
@@ -234,8 +242,9 @@ class Attributes(Removal):
             path: a directory, or a file, which then is all that is counted.
 
         Returns:
-            Bytes, files and directories. For the root, the bytes include those of files that were
-            removed and are still open: what the quota counts.
+            Bytes, files and directories. For the root, the bytes are what the quota counts: those
+            of files that were removed and are still open, and those that only snapshots keep, are
+            among them.
 
         Complexity: O(nodes below).
         """
@@ -244,7 +253,9 @@ class Attributes(Removal):
             used = _usage_of(top)
             if top is self._root:
                 self._account.settle()
-                used = used._replace(bytes=self._account.used)
+                used = used._replace(
+                    bytes=self._account.total()[0], snapshot_bytes=self._snapshot_bytes()
+                )
             return used
 
     def statvfs(self, path: StrPath = "/") -> os.statvfs_result:
@@ -261,12 +272,13 @@ class Attributes(Removal):
         account = self._account
         with self._lock:
             account.settle()
-            free = account.max_bytes - account.used
-            free_nodes = account.max_nodes - account.nodes
+            used, nodes = account.total()
+            free = account.byte_limit - used
+            free_nodes = account.node_limit - nodes
         return os.statvfs_result(
             (
-                BLOCK_SIZE, 1, account.max_bytes, free, free,
-                account.max_nodes, free_nodes, free_nodes, 0, _grammar.NAME_MAX,
+                BLOCK_SIZE, 1, account.byte_limit, free, free,
+                account.node_limit, free_nodes, free_nodes, 0, _grammar.NAME_MAX,
             )
         )  # fmt: skip
 
@@ -277,8 +289,8 @@ class Attributes(Removal):
             used_bytes, quota_bytes, free_bytes (the last two None without a quota), file_count,
             symbolic links included, and dir_count, the root included.
         """
-        used, files, directories = self.usage("/")
-        quota = self._account.max_bytes
+        used, files, directories, _ = self.usage("/")
+        quota = self._account.byte_limit
         limited = quota != UNLIMITED
         return {
             "used_bytes": used,

@@ -11,6 +11,7 @@ Nothing here takes a lock or counts a quota: the file system does both, around t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from ._block_pool import BLOCK_SHIFT, BLOCK_SIZE, Block, BlockPool
@@ -95,6 +96,42 @@ class BlockList:
         last, used = divmod(size - 1, BLOCK_SIZE)
         unused = BLOCK_SIZE - used - 1 if last in self._blocks or last in touched else 0
         return blocks * BLOCK_SIZE - unused
+
+    def equals(self, other: Content) -> bool:
+        """Tell whether `other`, of the same size, has the same bytes. Complexity: O(bytes)."""
+        for start in range(0, self.size, BLOCK_SIZE):
+            if isinstance(other, BlockList):
+                index = start >> BLOCK_SHIFT
+                if self._blocks.get(index) is other._blocks.get(index):
+                    continue
+                piece: bytes | memoryview = other.read(start, BLOCK_SIZE)
+            else:
+                piece = memoryview(other)[start : start + BLOCK_SIZE]
+            if self.read(start, BLOCK_SIZE) != piece:
+                return False
+        return True
+
+    def bytes_apart(self, other: BlockList) -> int:
+        """Return the bytes stored here that `other` does not share. Complexity: O(blocks)."""
+        return self.counted - sum(_shared(self, other, index) for index in self._blocks)
+
+    def unshared_by_write(self, other: BlockList, position: int, count: int) -> int:
+        """Return how many bytes shared with `other` a write of `count` > 0 bytes replaces.
+
+        Complexity: O(blocks written).
+        """
+        first, last = position >> BLOCK_SHIFT, (position + count - 1) >> BLOCK_SHIFT
+        indexes: Iterable[int] = range(first, last + 1)
+        if last - first > len(self._blocks):
+            indexes = [index for index in self._blocks if first <= index <= last]
+        unshared = sum(_shared(self, other, index) for index in indexes)
+        if position > self.size and first != self.size >> BLOCK_SHIFT:
+            unshared += self.unshared_by_extension(other)
+        return unshared
+
+    def unshared_by_extension(self, other: BlockList) -> int:
+        """Return how many bytes shared with `other` are replaced if the last block is extended."""
+        return _shared(self, other, self.size >> BLOCK_SHIFT) if self.size & _OFFSET else 0
 
     def read(self, position: int, count: int) -> bytes:
         """Return up to `count` bytes from `position`; fewer at the end, none beyond it."""
@@ -281,11 +318,31 @@ class BlockList:
             self._blocks[index] = block
 
 
+def _shared(one: BlockList, other: BlockList, index: int) -> int:
+    """Return the bytes of a block that two contents share."""
+    block = one._blocks.get(index)
+    if block is None or other._blocks.get(index) is not block:
+        return 0
+    return min(BLOCK_SIZE, one.size - index * BLOCK_SIZE, other.size - index * BLOCK_SIZE)
+
+
 Content: TypeAlias = bytes | bytearray | BlockList
 
 
-def content_size(content: bytes | BlockList) -> tuple[int, int]:
+def content_size(content: Content) -> tuple[int, int]:
     """Return the length of `content`, and the bytes of it that the quota counts."""
     if type(content) is BlockList:
         return content.size, content.counted
     return len(content), len(content)  # type: ignore[arg-type]
+
+
+def kept_of(image: bytes | BlockList, following: Content | None) -> int:
+    """Return the bytes of `image` that `following`, the file's next content, does not share.
+
+    Content of one piece is shared whole or not at all. Complexity: O(blocks).
+    """
+    if image is following:
+        return 0
+    if type(image) is BlockList and type(following) is BlockList:
+        return image.bytes_apart(following)
+    return content_size(image)[1]

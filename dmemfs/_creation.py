@@ -52,7 +52,6 @@ class Creation(Lookup):
             node = Directory()
             node.nlink = 2
             node.mtime = node.ctime = node.atime = now
-            node.account = account = self._account
             node.children = {}
             node.removed = False
             node.remembered = False
@@ -63,12 +62,15 @@ class Creation(Lookup):
                 code = errno.ENOENT if other is None else errno.EEXIST
                 del other  # see UnlinkedRecord
                 raise os_error(code, path)
+            node.account = account = directory.account
             if account.nodes >= account.max_nodes:
                 account.require(0, 1, path)
             inherited = directory.mode & _S_ISGID
             node.mode = _S_IFDIR | (mode & 0o1777 & ~_UMASK) | inherited
             node.owner = self._owner_in(directory) if inherited else self._owner
             node.parent = directory
+            if self._newest is not None:
+                self._preserve_creation(directory, name, node)
             if name in directory.children:  # since a moment ago, by a signal handler
                 raise os_error(errno.EEXIST, path)
             account.nodes += 1
@@ -132,16 +134,19 @@ class Creation(Lookup):
             raise os_error(errno.ENAMETOOLONG, src, dst)
         with self._lock:
             directory, name = self._place_for_new(dst, paths=(src, dst))
-            self._account.require(0, 1, dst)
+            account = directory.account
+            account.require(0, 1, dst)
             now = time_ns()
             node = Symlink()
             node.mode = stat.S_IFLNK | 0o777
             node.owner = self._owner_in(directory)
             node.nlink = 1
             node.mtime = node.ctime = node.atime = now
-            node.account = self._account
+            node.account = account
             node.target = target
-            self._account.nodes += 1
+            if self._newest is not None:
+                self._preserve_creation(directory, name, node)
+            account.nodes += 1
             directory.mtime = directory.ctime = now
             directory.children[name] = node
 
@@ -164,6 +169,9 @@ class Creation(Lookup):
             node = self._find(src, follow=False)
             if isinstance(node, Directory):
                 raise os_error(errno.EPERM, src, dst)
+            if self._newest is not None:
+                self._preserve(node)
+                self._preserve_entry(directory, name)
             node.nlink += 1
             node.ctime = now
             directory.mtime = directory.ctime = now
@@ -287,14 +295,18 @@ class Creation(Lookup):
             node.owner = self._owner_in(directory) if directory.mode & _S_ISGID else self._owner
             node.nlink = 1
             node.mtime = node.ctime = node.atime = now
-            node.account = account = self._account
+            node.account = account = directory.account
             node.content = content
             node.size = stored = 0
+            if directory.removed:  # what counted there is gone
+                return None
             if content:
                 node.size, stored = content_size(content)
                 account.require(stored, 1, path)
             elif account.nodes >= account.max_nodes:
                 account.require(0, 1, path)
+            if self._newest is not None:
+                self._preserve_creation(directory, name, node)
             children = directory.children
             if name in children or directory.removed:
                 return None

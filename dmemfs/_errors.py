@@ -21,30 +21,38 @@ class QuotaExceededError(OSError):
     """
 
     def __init__(
-        self, requested: int, available: int, limit: int, *, unit: str = "bytes", path: Any = None
+        self,
+        requested: int,
+        available: int,
+        limit: int,
+        *,
+        unit: str = "bytes",
+        path: Any = None,
+        remedy: str = "",
     ) -> None:
         knob = "max_quota" if unit == "bytes" else "max_nodes"
         text = (
             f"{os.strerror(errno.ENOSPC)}: {requested:,} {unit} requested, {available:,} of "
-            f"{limit:,} available; remove files or raise {knob}"
+            f"{limit:,} available{remedy or f'; remove files or raise {knob}'}"
         )
         super().__init__(errno.ENOSPC, text, path if path is None else os.fspath(path))
         self.requested = requested
         self.available = available
         self.limit = limit
         self.unit = unit
+        self._remedy = remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (
             _rebuild_quota_error,
-            (self.requested, self.available, self.limit, self.unit, self.filename),
+            (self.requested, self.available, self.limit, self.unit, self.filename, self._remedy),
         )
 
 
 def _rebuild_quota_error(
-    requested: int, available: int, limit: int, unit: str, path: Any
+    requested: int, available: int, limit: int, unit: str, path: Any, remedy: str
 ) -> QuotaExceededError:
-    return QuotaExceededError(requested, available, limit, unit=unit, path=path)
+    return QuotaExceededError(requested, available, limit, unit=unit, path=path, remedy=remedy)
 
 
 def os_error(code: int, path: Any = None, path2: Any = None) -> OSError:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import stat
+from collections import defaultdict
 
-from ._content import BlockList
+from ._content import BlockList, content_size, kept_of
+from ._history import Version
+from ._merging import content_after
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import Account
 
@@ -14,6 +17,8 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
     names: dict[int, int] = {}
     nodes: dict[int, Node] = {}
     assert root.parent is root, "the root has a parent"
+    counted: dict[Account, list[Node]] = defaultdict(list)
+    counted[account].append(root)
     pending = [root]
     while pending:
         directory = pending.pop()
@@ -23,9 +28,11 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
         for name, child in directory.children.items():
             assert name not in ("", ".", ".."), f"{name!r} is no name"
             assert "/" not in name, f"{name!r} is no name"
-            assert child.account is account, f"{name!r} is counted elsewhere"
+            assert isinstance(child.account, Account), f"{name!r} is counted as if removed"
             if isinstance(child, Directory):
                 assert child.parent is directory, f"{name!r} has another parent"
+                _check_accounts_of(child, directory.account)
+                counted[directory.account].append(child)
                 pending.append(child)
             else:
                 nodes[id(child)] = child
@@ -34,19 +41,26 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
         node = nodes[ino]
         assert node.nlink == count, f"{count} names, but a link count of {node.nlink}"
         assert type(node) in (File, Symlink), f"a {type(node).__name__} has a name"
+    for node in nodes.values():
+        if not isinstance(node, Directory):
+            counted[node.account].append(node)  # type: ignore[index]
     account.settle()
-    open_only = account.unlinked_files()
-    for file in open_only:
+    removed = account.unlinked_files()
+    for file in removed:
         assert file.account.used == file.stored_bytes(), "bytes of a file without a name"
-    files = [node for node in nodes.values() if isinstance(node, File)] + open_only
-    for file in files:
+    for file in [node for node in nodes.values() if isinstance(node, File)] + removed:
         _check_file(file)
-    used = sum(file.stored_bytes() for file in files)
-    assert account.used == used, f"{account.used} bytes counted, {used} in use"
-    count = len(nodes) + len(open_only)
-    assert account.nodes == count, f"{account.nodes} nodes counted, {count} in use"
-    assert 0 <= account.used <= account.max_bytes, "more bytes than there may be"
-    assert 1 <= account.nodes <= account.max_nodes, "more nodes than there may be"
+    held = account.aside - sum(
+        file.account.used for file in removed if file.account.parent is account
+    )
+    for one in account.accounts:
+        _check_account(one, counted[one], removed, held if one is account else 0)
+    if account.min_free_memory is None:
+        room = sum(one.max_bytes for one in account.accounts)
+        assert room == account.byte_limit, "the shares are not the whole"
+    room = sum(one.max_nodes for one in account.accounts)
+    assert room == account.node_limit, "the shares of nodes are not the whole"
+    assert set(counted) <= set(account.accounts), "nodes are counted in an account that is gone"
     for head, directory in remembered.items():
         above = directory
         while not directory.removed and above is not root:
@@ -55,6 +69,81 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
         assert directory.removed or _lookup(root, head) is directory, (
             f"{head!r} is remembered wrong"
         )
+
+
+def _check_accounts_of(directory: Directory, outer: Account) -> None:
+    own = directory.account
+    if own is not outer:
+        assert own.in_use, "a directory has an account that is not in use"
+        assert own in own.root.accounts, "a directory has an account that is not listed"
+        assert own.parent is outer, "the account of a directory has another parent"
+
+
+def _check_account(account: Account, nodes: list[Node], removed: list[File], held: int) -> None:
+    gone: list[File] = [file for file in removed if file.account.parent is account]  # type: ignore[attr-defined]
+    aside = sum(file.stored_bytes() for file in gone)
+    used = sum(node.stored_bytes() for node in nodes if isinstance(node, File)) + aside + held
+    assert account.aside == aside + held, f"{account.aside} bytes aside, {aside + held} in use"
+    assert account.used == used, f"{account.used} bytes counted, {used} in use"
+    assert account.aside_nodes == len(gone), "nodes aside"
+    count = len(nodes) + len(gone)
+    assert account.nodes == count, f"{account.nodes} nodes counted, {count} in use"
+    total, total_nodes = account.total()
+    assert 0 <= account.used <= account.max_bytes, "more bytes than its share"
+    assert total <= account.byte_limit, "more bytes than there may be"
+    assert 0 <= account.nodes <= account.max_nodes, "more nodes than its share"
+    assert total_nodes <= account.node_limit, "more nodes than there may be"
+
+
+def check_versions(newest: Version | None, root: Directory, account: Account) -> None:
+    """Raise AssertionError where what snapshots keep contradicts itself or the account."""
+    versions = [] if newest is None else [newest]
+    held = 0
+    for version in versions:
+        versions.extend(version.preceding)
+        assert all(one.following is version for one in version.preceding), "versions are astray"
+        held += version.held
+        expected = sum(
+            kept_of(state[0], content_after(version, node)) for node, state in version.files.items()
+        )
+        assert version.held == expected, f"{version.held} bytes held, {expected} kept"
+        for node in version.created:
+            assert node not in version.files, "a file is new, and older"
+        _check_version(version, root)
+    account.settle()
+    removed = account.unlinked_files()
+    aside = sum(file.account.used for file in removed if file.account.parent is account)
+    assert account.aside == aside + held, f"{account.aside - aside} bytes kept, {held} held"
+
+
+def _check_version(version: Version, root: Directory) -> None:
+    """Check that the tree of a version holds together, and its counts."""
+    names: dict[Node, int] = defaultdict(int)
+    pending = [root]
+    directories = 0
+    while pending:
+        directory = pending.pop()
+        directories += 1
+        *_, removed = version.state_of_directory(directory)
+        assert not removed, "a directory of a snapshot says that it was removed"
+        for child in version.entries_of(directory).values():
+            names[child] += 1
+            if isinstance(child, Directory):
+                parent = version.state_of_directory(child)[7]
+                assert parent is directory, "a directory of a snapshot has another parent"
+                pending.append(child)
+    stored = 0
+    for node, count in names.items():
+        if isinstance(node, File):
+            content, size, *_, nlink, _ = version.state_of_file(node)
+            assert nlink == count, f"{count} names in a snapshot, but a link count of {nlink}"
+            assert content_size(content)[0] == size, "the size of a file in a snapshot"
+            stored += content_size(content)[1]
+    used = sum(state.used for state in version.accounts)
+    assert used == stored, f"{used} bytes counted in a snapshot, {stored} in use"
+    count = sum(state.nodes for state in version.accounts)
+    found = len(names) + 1
+    assert count == found, f"{count} nodes counted in a snapshot, {found} in use"
 
 
 def _check_directory(directory: Directory) -> None:

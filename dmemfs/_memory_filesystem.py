@@ -5,22 +5,22 @@ from __future__ import annotations
 import io
 import operator
 import os
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
 from ._grammar import StrPath, is_plain_name
-from ._invariants import check_invariants
+from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
 from ._memory_limit import memory_limit
 from ._nodes import File
 from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
-from ._transfer import Transfer
+from ._snapshots import Snapshots
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _TEXT_CHUNK = 1 << 15
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 
 
-class MemoryFileSystem(Transfer):
+class MemoryFileSystem(Snapshots):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they
@@ -35,13 +35,21 @@ class MemoryFileSystem(Transfer):
             use (its cgroup's limit, otherwise the machine's), as tmpfs does. None sets no limit.
         max_nodes: the most files, directories and symbolic links, the root included. None sets no
             limit.
+        min_free_memory: bytes that have to stay available to this process (to its cgroup, else in
+            the machine): growth that would leave less fails like growth beyond the quota. Asked
+            for at most once per 16 MiB of growth, more often only when less than that is left.
+            None does not ask.
 
     Raises:
         ValueError: a limit is negative, or `max_nodes` leaves no room for the root.
     """
 
     def __init__(
-        self, *, max_quota: int | None = _HALF_OF_MEMORY, max_nodes: int | None = None
+        self,
+        *,
+        max_quota: int | None = _HALF_OF_MEMORY,
+        max_nodes: int | None = None,
+        min_free_memory: int | None = None,
     ) -> None:
         if max_quota is _HALF_OF_MEMORY:
             max_quota = memory_limit() // 2
@@ -53,11 +61,17 @@ class MemoryFileSystem(Transfer):
             max_nodes = operator.index(max_nodes)
             if max_nodes < 1:
                 raise ValueError("max_nodes must be None (no limit) or at least 1, for the root")
+        if min_free_memory is not None:
+            min_free_memory = operator.index(min_free_memory)
+            if min_free_memory < 0:
+                raise ValueError("min_free_memory must be None (no guard) or at least 0 bytes")
         super().__init__(max_quota, max_nodes)
+        self._account.guard_memory(min_free_memory)
         self._locks = LockTable()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} at {id(self):#x}: {self._account.used:,} bytes in use>"
+        used, _ = self._account.total()
+        return f"<{type(self).__name__} at {id(self):#x}: {used:,} bytes in use>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
@@ -162,6 +176,9 @@ class MemoryFileSystem(Transfer):
             wrapper._CHUNK_SIZE = _TEXT_CHUNK  # type: ignore[attr-defined]
         return wrapper
 
+    def _new_like(self, max_bytes: int | None, max_nodes: int | None) -> Self:
+        return type(self)(max_quota=max_bytes, max_nodes=max_nodes)
+
     def _open_node(self, path: StrPath, how: OpenMode, *, truncate: bool = True) -> File:
         """Return the node to open, made or emptied as `how` asks."""
         with self._lock:
@@ -226,6 +243,8 @@ class MemoryFileSystem(Transfer):
         """
         with self._lock:
             check_invariants(self._root, self._account, self._directories)
+            check_versions(self._newest, self._root, self._account)
+            assert self._restoration is None, "a restore is under way"
             assert self._writing is None, "a write is under way"
             assert not self._deferred, "a write was put off for ever"
         self._locks._check()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from ._content import BlockList, Content
-from ._quota import ByteAccount
+from ._quota import Account, ByteAccount
 
 Owner: TypeAlias = tuple[int, int]
 """The user id and the group id of a node; one tuple serves all nodes of one owner."""
@@ -18,7 +19,7 @@ class Node:
         mode: file type and permission bits, as in `os.stat_result.st_mode`.
         nlink: the number of directory entries that lead to this node.
         mtime, ctime, atime: nanoseconds since the epoch.
-        account: where this node and its bytes are counted.
+        account: where this node and its bytes are counted; of a directory, what is below it.
     """
 
     __slots__ = ("account", "atime", "ctime", "mode", "mtime", "nlink", "owner")
@@ -45,14 +46,23 @@ class Directory(Node):
         parent: the directory above; the root is its own parent.
         removed: whether it was taken out of the tree: nothing can be made in it any more.
         remembered: whether it, or a directory below it, may be remembered by the text of a path.
+        load: what gives the entries, if they are to be made only when they are needed.
     """
 
-    __slots__ = ("children", "parent", "remembered", "removed")
+    __slots__ = ("children", "load", "parent", "remembered", "removed")
 
+    account: Account
     children: dict[str, Node]
+    load: Callable[[Directory], dict[str, Node]]
     parent: Directory
     removed: bool
     remembered: bool
+
+    def __getattr__(self, name: str) -> Any:
+        """Load the entries, since there are none yet."""
+        if name != "children":
+            raise AttributeError(name)
+        return self.load(self)
 
 
 class File(Node):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 from contextlib import suppress
 from time import time_ns
+from typing import Any
 
 from . import _grammar
 from ._creation import Creation, errno_of
+from ._crossing import Crossing
 from ._errors import os_error
 from ._grammar import StrPath
 from ._lookup import Place
 from ._nodes import Directory, File, Node
-from ._quota import UnlinkedRecord
+from ._quota import Account, UnlinkedRecord
 
 _RMDIR_ERRORS = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
 
@@ -48,18 +50,23 @@ class Removal(Creation):
 
     def _remove_entry(self, directory: Directory, name: str, node: Node, now: int) -> None:
         """Take away a name of what is no directory, unless a signal handler has done so."""
+        if self._newest is not None:
+            self._preserve_entry(directory, name)
         record = self._record_lost_link(node)
-        account = self._account
         if name not in directory.children or directory.children[name] is not node:
             return
         directory.mtime = directory.ctime = node.ctime = now
         node.nlink -= 1
         if record is not None:
             record.counts = True
+            record.account.parent.aside += record.account.reserved
+            record.account.parent.aside_nodes += 1
             node.account = record.account
         elif not node.nlink:
-            account.nodes -= 1
+            node.account.nodes -= 1  # type: ignore[attr-defined]
         del directory.children[name]
+        if not node.nlink:
+            self._forget_creation(node)
 
     def rmdir(self, path: StrPath) -> None:
         """Remove an empty directory.
@@ -73,7 +80,6 @@ class Removal(Creation):
             if not self._try_lock(False):
                 self._wait_for_lock()
             now = time_ns()
-            account = self._account
             directory, name, node, _ = self._place(path)
             if type(node) is not Directory:
                 code = errno.ENOENT if node is None else errno.ENOTDIR
@@ -83,13 +89,22 @@ class Removal(Creation):
                 raise os_error(_RMDIR_ERRORS[name], path)
             if node.children or node.removed:
                 raise os_error(errno.ENOENT if node.removed else errno.ENOTEMPTY, path)
-            account.nodes -= 1
+            if self._newest is not None:
+                self._preserve(node)
+                self._preserve_entry(directory, name)
+                if node.children or node.removed:  # since a moment ago, by a signal handler
+                    return self.rmdir(path)
+            directory.account.nodes -= 1
+            if node.account is not directory.account:
+                node.account.in_use = False
             node.removed = True
             node.nlink = 0
             node.ctime = now
             directory.nlink -= 1
             directory.mtime = directory.ctime = now
             del directory.children[name]
+            if self._newest is not None:
+                self._forget_creation(node)
         finally:
             self._unlock()
 
@@ -118,7 +133,10 @@ class Removal(Creation):
                     raise os_error(errno.EBUSY if top is self._root else errno.EINVAL, path)
                 now = time_ns()
                 directories, others = _everything_below(top)
+                if self._newest is not None:
+                    self._preserve_removal(directory, name, directories)
                 losses = self._record_lost_links(others)
+                gone = [*directories, *others] if self._newest is not None else []
                 if top.removed:  # since a moment ago, by a signal handler
                     raise os_error(errno.ENOENT, path)
                 try:
@@ -133,7 +151,8 @@ class Removal(Creation):
                         directory.nlink -= 1
                         directory.mtime = directory.ctime = now
                         del directory.children[name]
-                del others, losses
+                self._forget_removed(gone)
+                del others, losses, gone
                 self._account.settle_gone()
         except OSError:
             if not ignore_errors:
@@ -157,6 +176,7 @@ class Removal(Creation):
 
         Complexity: O(1) in what is below a directory, O(depth) in the height of the tree.
         """
+        crossing: Crossing | None = None
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
@@ -174,10 +194,13 @@ class Removal(Creation):
             if node is None or node is replaced:  # two names of one file: POSIX leaves both
                 return
             moves_directory = isinstance(node, Directory)
+            if old.account is not new.account:
+                crossing = self._prepare_crossing(node, old.account, new.account, dst)
+            if self._newest is not None:
+                self._preserve_rename(source, target)
             record = None
             if replaced is not None and not moves_directory:
                 record = self._record_lost_link(replaced)
-            account = self._account
             remembered = self._directories
             if moves_directory and node.remembered:  # type: ignore[attr-defined]
                 remembered = {"": self._root}
@@ -202,18 +225,32 @@ class Removal(Creation):
                     replaced.removed = True  # type: ignore[attr-defined]
                 if record is not None:
                     record.counts = True
+                    record.account.parent.aside += record.account.reserved
+                    record.account.parent.aside_nodes += 1
                     replaced.account = record.account
+                elif moves_directory:
+                    new.account.nodes -= 1
+                    if replaced.account is not new.account:
+                        replaced.account.in_use = False  # type: ignore[attr-defined]
                 elif not replaced.nlink:
-                    account.nodes -= 1
+                    replaced.account.nodes -= 1  # type: ignore[attr-defined]
             del old.children[old_name]
             new.children[new_name] = node
+            if crossing is not None:
+                crossing.begun = True
             if remembered is not self._directories:
                 self._directories = remembered
                 node.remembered = False  # type: ignore[attr-defined]
+            if replaced is not None and not replaced.nlink:
+                self._forget_creation(replaced)
             del source, target, node, replaced
-            account.settle_gone()
+            self._account.settle_gone()
         finally:
-            self._unlock()
+            try:
+                if crossing is not None:
+                    crossing.complete()
+            finally:
+                self._unlock()
 
     replace = rename
 
@@ -242,6 +279,28 @@ class Removal(Creation):
             if not self.exists(directory):  # "new/.." is there as soon as "new" is
                 made.append(directory)
                 self.mkdir(directory)
+
+    def _prepare_crossing(
+        self, node: Node, origin: Account, target: Account, path: StrPath
+    ) -> Crossing:
+        """Prepare for `node` to be counted elsewhere.
+
+        Raises:
+            QuotaExceededError: it does not fit there.
+
+        Complexity: O(nodes below).
+        """
+        crossing = Crossing(node, origin, target)
+        crossing.require(path)
+        self._preserve_all(crossing.nodes)
+        return crossing
+
+    def _preserve_rename(self, source: Place, target: Place) -> None:
+        """Keep what the entries and nodes are that a rename changes."""
+        for directory, name, node, _ in (source, target):
+            self._preserve_entry(directory, name)
+            if node is not None:
+                self._preserve(node)
 
     def _unmake(self, directories: list[str]) -> None:
         """Remove the directories of a failed operation, as far as they were made."""
@@ -275,9 +334,17 @@ class Removal(Creation):
 
     def _record_lost_link(self, node: Node) -> UnlinkedRecord | None:
         """Return what has to take effect when `node` loses a name: something, if it is the last."""
+        if self._newest is not None:
+            self._preserve(node)
         if node.nlink == 1 and isinstance(node, File):
-            return self._account.record_unlinking(node)
+            return self._record_unlinking(node)
         return None
+
+    def _record_unlinking(self, file: File) -> UnlinkedRecord:
+        account: Any = file.account
+        record = self._account.record_unlinking(file, account)
+        record.account.kept = self._is_kept(file)
+        return record
 
     def _record_lost_links(self, nodes: list[Node]) -> list[tuple[Node, UnlinkedRecord | None]]:
         """Return each name's node with what takes effect when the name goes, the last one first."""
@@ -287,10 +354,12 @@ class Removal(Creation):
         losses: list[tuple[Node, UnlinkedRecord | None]] = []
         recorded: set[Node] = set()
         for node in nodes:
+            if self._newest is not None:
+                self._preserve(node)
             record = None
             if isinstance(node, File) and not left[node] and node not in recorded:
                 recorded.add(node)
-                record = self._account.record_unlinking(node)
+                record = self._record_unlinking(node)
             losses.append((node, record))
         return losses
 
@@ -305,7 +374,6 @@ class Removal(Creation):
         Each node leaves its list together with its change, with no call between, so that this can
         be called again. The top directory, the first of all, is the first to go.
         """
-        account = self._account
         directories.reverse()
         while directories:
             directory = directories[-1]
@@ -313,7 +381,9 @@ class Removal(Creation):
             directory.removed = True
             directory.nlink = 0
             directory.children = children
-            account.nodes -= 1
+            directory.parent.account.nodes -= 1
+            if directory.account is not directory.parent.account:
+                directory.account.in_use = False
             del directories[-1]
         while losses:
             node, record = losses[-1]
@@ -321,10 +391,23 @@ class Removal(Creation):
             node.nlink -= 1
             if record is not None:
                 record.counts = True
+                record.account.parent.aside += record.account.reserved
+                record.account.parent.aside_nodes += 1
                 node.account = record.account
             elif not node.nlink:
-                account.nodes -= 1
+                node.account.nodes -= 1  # type: ignore[attr-defined]
             del losses[-1]
+
+    def _preserve_removal(self, above: Directory, name: str, directories: list[Directory]) -> None:
+        """Keep what a subtree is, which is about to be removed."""
+        self._preserve_entry(above, name)
+        for directory in directories:
+            self._preserve_all_entries(directory)
+
+    def _forget_removed(self, nodes: list[Node]) -> None:
+        for node in nodes:
+            if not node.nlink:
+                self._forget_creation(node)
 
 
 def _everything_below(top: Directory) -> tuple[list[Directory], list[Node]]:

@@ -14,6 +14,7 @@ from ._block_pool import BLOCK_SIZE, BlockPool
 from ._content import SMALL_FILE_LIMIT, BlockList, content_size
 from ._errors import os_error, report_unraisable
 from ._forking import Forkable, Lock
+from ._history import History
 from ._nodes import File
 from ._quota import Account
 
@@ -47,7 +48,7 @@ class FixedCursor:
         self.name = name
 
 
-class Storage(Forkable):
+class Storage(History, Forkable):
     """Reads and writes the content of file nodes, one operation at a time.
 
     One reentrant lock serves a whole file system. It is held for the length of an operation, never
@@ -72,11 +73,12 @@ class Storage(Forkable):
     """
 
     def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._try_lock = self._lock.acquire
         self._unlock = self._lock.release
         self._account = Account(max_bytes, max_nodes)
-        self._pool = BlockPool(min(_MOST_KEPT, self._account.max_bytes // 8))
+        self._pool = BlockPool(min(_MOST_KEPT, self._account.byte_limit // 8))
         self._writing: object = None  # what is being written: a cursor or a file
         self._deferred: list[Callable[[], object]] = []
         self._take_part_in_forks()
@@ -167,6 +169,9 @@ class Storage(Forkable):
             now = time_ns()  # a call, so before what is looked at
             node = cursor._node
             size = node.size
+            if self._newest is not None:
+                self._preserve(node)
+                size = node.size
             position = size if at_end else cursor._position
             if not (size or position) and data.__class__ is bytes and self._writing is None:
                 # The usual case first: a new file, written in one piece.
@@ -206,9 +211,10 @@ class Storage(Forkable):
                         cursor._position = end
                         return count
                     growth = end - size if end > size else 0
+                    kept = 0 if type(old) is bytearray else self._newly_kept(node, None)
                     account = node.account
-                    if growth and account.used + growth > account.max_bytes:
-                        account.require(growth, 0, cursor.name)
+                    if kept or (growth and account.used + growth > account.max_bytes):
+                        account.require(growth, 0, cursor.name, kept)
                     content = bytearray(old) if type(old) is bytes else old
                     if position == size:
                         content += data
@@ -218,11 +224,16 @@ class Storage(Forkable):
                         content[size:] = bytes(position - size) + data
                 else:
                     growth = count - node.stored_bytes()
+                    kept = self._newly_kept(node, data if type(data) is bytes else None)
                     account = node.account
-                    if growth > 0 and account.used + growth > account.max_bytes:
-                        account.require(growth, 0, cursor.name)
+                    if kept or (growth > 0 and account.used + growth > account.max_bytes):
+                        account.require(growth, 0, cursor.name, kept)
                     content = data if type(data) is bytes else bytes(data)
                 account.used += growth
+                if kept:
+                    self._account.used += kept
+                    self._account.aside += kept
+                    self._newest.held += kept  # type: ignore[union-attr]
                 node.content = content
                 if end > size:
                     node.size = end
@@ -251,13 +262,16 @@ class Storage(Forkable):
             end = position + count
             if end > LARGEST_FILE:
                 raise os_error(errno.EFBIG, path)
-            content = node.content
-            if not isinstance(content, BlockList):
-                content = BlockList.borrow(bytes(content), self._pool)
+            content = self._in_blocks(node)
             growth = content.growth_of_write(position, count)
+            kept = 0
+            if self._newest is not None:
+                image = self._image_of(node)
+                if isinstance(image, BlockList):
+                    kept = content.unshared_by_write(image, position, count)
             account = node.account
-            if growth and account.used + growth > account.max_bytes:
-                account.require(growth, 0, path)
+            if kept or (growth and account.used + growth > account.max_bytes):
+                account.require(growth, 0, path, kept)
             size = content.size
             try:
                 content.write(position, data, count)
@@ -265,6 +279,10 @@ class Storage(Forkable):
                 self._settle(node, content, size)
                 raise
             account.used += growth
+            if kept:
+                self._account.used += kept
+                self._account.aside += kept
+                self._newest.held += kept  # type: ignore[union-attr]
             content.counted += growth
             node.content = content
             node.size = content.size
@@ -273,11 +291,25 @@ class Storage(Forkable):
             node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
 
+    def _in_blocks(self, node: File) -> BlockList:
+        """Return the content of `node` as a list of blocks, which it does not have to become."""
+        content = node.content
+        if isinstance(content, BlockList):
+            return content
+        blocks = BlockList.borrow(bytes(content), self._pool)
+        if self._image_of(node) is content:
+            self._keep_in_blocks(node, content, blocks)
+        return blocks
+
     def _empty(self, node: File) -> None:
         """Cut the file to no bytes at all."""
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
+            if self._newest is not None:
+                self._preserve(node)
+                self._replace_content(node, b"")
+                return
             if self._writing is not None:
                 self._deferred.append(partial(self._empty, node))
                 return
@@ -308,18 +340,14 @@ class Storage(Forkable):
                     self._deferred.append(partial(self._truncate, node, size, path))
                     return
                 try:
+                    if self._newest is not None:
+                        self._preserve(node)
                     self._writing = node
-                    now = time_ns()
                     old: Any = node.content  # freed at the end, since that may run finalisers
                     if type(old) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
-                        self._truncate_blocks(node, size, now, path)
-                        return
-                    growth = size - node.size
-                    content = bytes(old[:size])
-                    node.account.used += growth
-                    node.content = content
-                    node.size = size
-                    node.mtime = node.ctime = now
+                        self._truncate_blocks(node, size, path)
+                    else:
+                        self._put_content(node, bytes(old[:size]), path)
                 finally:
                     self._writing = None
                     if self._deferred:
@@ -328,28 +356,38 @@ class Storage(Forkable):
             node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
 
-    def _truncate_blocks(self, node: File, size: int, now: int, path: Any) -> None:
+    def _truncate_blocks(self, node: File, size: int, path: Any) -> None:
         try:
-            content = node.content
-            if not isinstance(content, BlockList):
-                content = BlockList.borrow(bytes(content), self._pool)
+            now = time_ns()
+            content = self._in_blocks(node)
+            image = self._image_of(node)
+            shared = image if isinstance(image, BlockList) else None
+            apart = 0 if shared is None else shared.bytes_apart(content)
             account = node.account
             old_size = content.size
             if size > old_size:
                 growth = content.stored_bytes(size) - content.counted
-                if account.used + growth > account.max_bytes:
-                    account.require(growth, 0, path)
+                kept = 0 if shared is None else content.unshared_by_extension(shared)
+                if kept or account.used + growth > account.max_bytes:
+                    account.require(growth, 0, path, kept)
             try:
                 content.truncate(size)
                 growth = content.stored_bytes() - content.counted
+                kept = 0 if shared is None else shared.bytes_apart(content) - apart
             except BaseException:
                 self._settle(node, content, min(old_size, size))
                 raise
             account.used += growth
+            if kept:
+                self._account.used += kept
+                self._account.aside += kept
+                self._newest.held += kept  # type: ignore[union-attr]
             content.counted += growth
             node.content = content
             node.size = size
             node.mtime = node.ctime = now
+            if kept and account is not self._account:
+                self._account.settle()  # what was freed there is needed here
         except BaseException:
             node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
@@ -362,6 +400,7 @@ class Storage(Forkable):
         if node.content is content:
             node.account.used += change
             node.size = content.size
+        self._settle_kept()
 
     def _replace_content(self, node: File, content: bytes | BlockList, path: Any = None) -> None:
         """Let `content` be all of the file's content.
@@ -372,32 +411,35 @@ class Storage(Forkable):
         if self._writing is not None:
             self._deferred.append(partial(self._replace_content, node, content, path))
             return
-        size, stored = content_size(content)
-        now = time_ns()
-        account = node.account
-        old: Any = node.content  # freed at the end, since that may run finalisers
-        growth = stored - (old.counted if old.__class__ is BlockList else node.size)
         try:
-            if growth > 0 and account.used + growth > account.max_bytes:
-                account.require(growth, 0, path)
+            if self._newest is not None:
+                self._preserve(node)
+            self._put_content(node, content, path)
         except BaseException:
             del node  # see UnlinkedRecord
             raise
-        account.used += growth
-        node.content = content
-        node.size = size
-        node.mtime = node.ctime = now
 
-    def _shared_content(self, node: File) -> bytes | BlockList:
-        """Return the content of `node` for another file to hold, copy-on-write.
-
-        Complexity: O(blocks), without their bytes.
-        """
-        content = node.content
-        if isinstance(content, BlockList):
-            return content.share()
-        node.content = sealed = bytes(content)
-        return sealed
+    def _put_content(self, node: File, content: bytes | BlockList, path: Any) -> None:
+        try:
+            size, stored = content_size(content)
+            now = time_ns()
+            account = node.account
+            old: Any = node.content  # freed at the end, since that may run finalisers
+            growth = stored - (old.counted if old.__class__ is BlockList else node.size)
+            kept = 0 if self._newest is None else self._newly_kept(node, content)
+            if kept or (growth > 0 and account.used + growth > account.max_bytes):
+                account.require(growth, 0, path, kept)
+            account.used += growth
+            if kept:
+                self._account.used += kept
+                self._account.aside += kept
+                self._newest.held += kept  # type: ignore[union-attr]
+            node.content = content
+            node.size = size
+            node.mtime = node.ctime = now
+        except BaseException:
+            del node  # see UnlinkedRecord
+            raise
 
     def _find_data(self, node: File, offset: int, whence: int) -> int:
         """Return where data (`os.SEEK_DATA`) or a hole (`os.SEEK_HOLE`) begins from `offset` on.

@@ -10,6 +10,7 @@ from typing import Any
 from . import _grammar
 from ._content import BlockList
 from ._grammar import StrPath
+from ._history import shared_content
 from ._nodes import Directory, File, Node
 from ._storage import FixedCursor
 from ._traversal import Traversal
@@ -184,7 +185,7 @@ class Transfer(Traversal):
         directory, name, node, _ = self._walk_path(path, follow=True, follow_with_slash=True)
         times = (directory.mtime, directory.ctime)
         if isinstance(node, File):
-            content = self._shared_content(node)
+            content = shared_content(node)
             return partial(self._restore, node, content, node.mtime, node.ctime)
         return partial(self._remove_if_made, directory, name, node, *times)
 

@@ -16,7 +16,9 @@ from ._content import BlockList
 from ._errors import report_unraisable
 from ._glob import expand_pattern
 from ._grammar import StrPath
+from ._history import shared_content
 from ._nodes import Directory, File, Node, Symlink
+from ._quota import Account
 
 
 class DirEntry(os.PathLike[Any]):
@@ -270,7 +272,7 @@ class Traversal(Attributes):
                     dst = _grammar.as_given(inside, dst)
                 if self._peek(dst) is source:
                     raise SameFileError(f"{src!r} and {dst!r} are the same file")
-                self._put(dst, self._shared_content(source), like=source)
+                self._put(dst, shared_content(source), like=source)
             except BaseException:
                 del source  # see UnlinkedRecord
                 raise
@@ -296,6 +298,8 @@ class Traversal(Attributes):
                     node = self._file_to_open(path, create=True, content=content)
                 self._replace_content(node, content, path)
             if like is not None:
+                if self._newest is not None:
+                    self._preserve(node)
                 node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
         except BaseException:
             node = like = None  # see UnlinkedRecord
@@ -327,27 +331,36 @@ class Traversal(Attributes):
                 self._make_above(_grammar.as_text(dst), made)
                 directory, name = self._place_for_new(dst, is_directory=True)
                 stored, nodes = _size_of_copy(top)
-                self._account.require(stored, nodes, dst)
-                copy = self._copy_of_tree(top, directory)
+                account = directory.account
+                account.require(stored, nodes, dst)
+                copies = self._copy_of_tree(top, directory)
+                if self._newest is not None:
+                    self._preserve_entry(directory, name)
+                    self._newest.created.update(dict.fromkeys(copies))
             except BaseException:
                 self._unmake(made)
                 raise
             now = time_ns()
-            self._account.used += stored
-            self._account.nodes += nodes
+            copy = copies[0]
+            account.used += stored
+            account.nodes += nodes
             directory.mtime = directory.ctime = now
             directory.nlink += 1
             directory.children[name] = copy
             return os.fspath(dst)
 
-    def _copy_of_tree(self, top: Directory, parent: Directory) -> Directory:
-        """Return a copy of a subtree that is not in the tree, nor counted, yet."""
+    def _copy_of_tree(self, top: Directory, parent: Directory) -> list[Node]:
+        """Return the nodes of a copy of a subtree that is not in the tree, nor counted, yet.
+
+        The first of them is the copy of `top`.
+        """
         copy = Directory()
         copy.parent = parent
+        copies: list[Node] = [copy]
         pending = [(top, copy)]
         while pending:
             old, new = pending.pop()
-            self._set_up_copy(old, new)
+            self._set_up_copy(old, new, parent.account)
             new.nlink = old.nlink
             new.removed = False
             new.remembered = False
@@ -358,21 +371,22 @@ class Traversal(Attributes):
                     duplicate.parent = new
                     pending.append((child, duplicate))
                 else:
-                    self._set_up_copy(child, duplicate)
+                    self._set_up_copy(child, duplicate, parent.account)
                     if isinstance(child, File) and isinstance(duplicate, File):
-                        duplicate.content = self._shared_content(child)
+                        duplicate.content = shared_content(child)
                         duplicate.size = child.size
                     elif isinstance(child, Symlink) and isinstance(duplicate, Symlink):
                         duplicate.target = child.target
                 new.children[key] = duplicate
-        return copy
+                copies.append(duplicate)
+        return copies
 
-    def _set_up_copy(self, old: Node, new: Node) -> None:
+    def _set_up_copy(self, old: Node, new: Node, account: Account) -> None:
         new.mode = old.mode
         new.owner = self._owner
         new.nlink = 1
         new.mtime, new.atime, new.ctime = old.mtime, old.atime, time_ns()
-        new.account = self._account
+        new.account = account
 
 
 def _size_of_copy(top: Directory) -> tuple[int, int]:

@@ -448,7 +448,7 @@ def test_usage(fs: MemoryFileSystem) -> None:
     fs.write_bytes("/g", b"12")
     usage = fs.usage("/d")
     assert (usage.bytes, usage.files, usage.directories) == (5, 1, 0)
-    assert fs.usage() == (7, 2, 1)
+    assert fs.usage()[:3] == (7, 2, 1)
     assert fs.statvfs("/").f_namemax == 255
 
 

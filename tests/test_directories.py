@@ -416,9 +416,9 @@ def test_deep_trees_in_one_call(memory: Any) -> None:
     assert sum(1 for _ in memory.walk("/")) == 2 * DEPTH + 1
     assert sum(1 for _ in memory.walk("/", topdown=False)) == 2 * DEPTH + 1
     memory.rename("/e", "/d" * DEPTH + "/e")
-    assert memory.usage("/") == (4, 1, 2 * DEPTH)
+    assert memory.usage("/")[:3] == (4, 1, 2 * DEPTH)
     memory.copy_tree("/d", "/copy")
     memory.rmtree("/d")
     assert memory.listdir("/") == ["copy"]
     memory.rmtree("/copy")
-    assert memory.usage("/") == (0, 0, 0)
+    assert memory.usage("/")[:3] == (0, 0, 0)

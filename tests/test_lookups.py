@@ -242,4 +242,4 @@ def test_open_directory_of_a_removed_tree_takes_nothing_in(memory: Any) -> None:
         result = outcome(FIRST_USES[use], memory, "/top/d/new")
         assert result[:2] == ("FileNotFoundError", errno.ENOENT), use
     assert memory.listdir("/") == ["file"]
-    assert memory.usage("/") == (0, 1, 0)
+    assert memory.usage("/")[:3] == (0, 1, 0)

@@ -34,14 +34,25 @@ DMEMFS_ORDER = (
     "_content",
     "_nodes",
     "_forking",
+    "_history",
+    "_merging",
     "_storage",
     "_lookup",
     "_creation",
+    "_crossing",
     "_removal",
+    "_directory_quotas",
     "_attributes",
     "_glob",
     "_traversal",
     "_transfer",
+    "_restoring",
+    "_versioning",
+    "_difference",
+    "_past",
+    "_snapshot",
+    "_cloning",
+    "_snapshots",
     "_invariants",
     "_raw_file",
     "_handles",
@@ -92,7 +103,14 @@ def imports_within(package: str) -> dict[str, set[str]]:
 
 
 def test_the_public_names_of_dmemfs() -> None:
-    assert sorted(dmemfs.__all__) == ["MemoryFileSystem", "QuotaExceededError"]
+    assert sorted(dmemfs.__all__) == [
+        "Difference",
+        "MemoryFileSystem",
+        "Quota",
+        "QuotaExceededError",
+        "Snapshot",
+        "Usage",
+    ]
 
 
 def test_the_public_names_of_dmemfs_sqlite() -> None:
@@ -116,10 +134,11 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
 def test_the_public_methods_of_the_file_system() -> None:
     public = {name for name in dir(dmemfs.MemoryFileSystem) if not name.startswith("_")}
     names = """
-        access chmod chown copy copy_tree exists export_as_bytesio export_tree get_size glob
+        access chmod chown clone copy copy_tree exists export_as_bytesio export_tree get_size glob
         import_tree is_dir is_file is_symlink iter_export_tree link listdir lock lstat makedirs
-        mkdir move open read_bytes read_text readlink remove rename replace rmdir rmtree scandir
-        stat stats statvfs symlink truncate unlink usage utime walk write_bytes write_text
+        mkdir move open quota read_bytes read_text readlink remove rename replace restore rmdir
+        rmtree rollback scandir set_quota snapshot stat stats statvfs symlink truncate unlink usage
+        utime walk write_bytes write_text
     """
     assert public == set(names.split())
 

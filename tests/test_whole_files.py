@@ -124,7 +124,7 @@ class TestText:
 
 class TestUsage:
     def test_counts_below(self, memory: Any) -> None:
-        assert memory.usage() == (0, 0, 0)
+        assert memory.usage()[:3] == (0, 0, 0)
         memory.makedirs("/a/b")
         memory.write_bytes("/a/f", b"x" * 10)
         memory.write_bytes("/a/b/g", b"x" * 100)
@@ -132,18 +132,18 @@ class TestUsage:
         memory.write_bytes("/h", b"x" * 1000)
         result = memory.usage("/")
         assert (result.bytes, result.files, result.directories) == (1110, 4, 2)
-        assert memory.usage("/a") == (110, 3, 1)
-        assert memory.usage("/a/b/") == (100, 1, 0)
-        assert memory.usage("/h") == (1000, 1, 0)
-        assert memory.usage("/a/l") == (10, 1, 0)
+        assert memory.usage("/a")[:3] == (110, 3, 1)
+        assert memory.usage("/a/b/")[:3] == (100, 1, 0)
+        assert memory.usage("/h")[:3] == (1000, 1, 0)
+        assert memory.usage("/a/l")[:3] == (10, 1, 0)
 
     def test_a_file_of_two_names_counts_once(self, memory: Any) -> None:
         memory.makedirs("/a")
         memory.write_bytes("/a/f", b"x" * 10)
         memory.link("/a/f", "/a/g")
         memory.link("/a/f", "/h")
-        assert memory.usage("/") == (10, 1, 1)
-        assert memory.usage("/a") == (10, 1, 0)
+        assert memory.usage("/")[:3] == (10, 1, 1)
+        assert memory.usage("/a")[:3] == (10, 1, 0)
 
     def test_holes_do_not_count(self, memory: Any) -> None:
         memory.write_bytes("/f", b"")
@@ -161,21 +161,21 @@ class TestUsage:
             file.write(b"x" * 100)
             file.flush()
             memory.unlink("/f")
-            assert memory.usage("/") == (100, 0, 0)
-        assert memory.usage("/") == (0, 0, 0)
+            assert memory.usage("/")[:3] == (100, 0, 0)
+        assert memory.usage("/")[:3] == (0, 0, 0)
 
     def test_everything_removed_is_nothing_used(self, memory: Any) -> None:
         memory.makedirs("/a/b/c")
         memory.write_bytes("/a/b/f", b"x" * 10 * BLOCK)
         memory.copy_tree("/a", "/copy")
         memory.copy("/a/b/f", "/copy/g")
-        assert memory.usage("/") == (30 * BLOCK, 3, 6)
+        assert memory.usage("/")[:3] == (30 * BLOCK, 3, 6)
         memory.rename("/copy/g", "/copy/b/f")
         memory.truncate("/a/b/f", 1)
-        assert memory.usage("/") == (10 * BLOCK + 1, 2, 6)
+        assert memory.usage("/")[:3] == (10 * BLOCK + 1, 2, 6)
         memory.rmtree("/a")
         memory.rmtree("/copy")
-        assert memory.usage("/") == (0, 0, 0)
+        assert memory.usage("/")[:3] == (0, 0, 0)
         assert picture(memory).keys() == {"/"}
 
     def test_missing(self, memory: Any) -> None:

@@ -1,0 +1,122 @@
+"""Letting go of a version that no snapshot needs any more."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ._content import Content, kept_of
+from ._history import Version
+from ._nodes import File, Node
+from ._quota import Account
+
+
+class Versioned(Protocol):
+    """The file system, as far as its versions go."""
+
+    _account: Account
+    _newest: Version | None
+
+
+def release(fs: Versioned, version: Version) -> None:
+    """Free what is kept for `version` alone, and for others that only led to it.
+
+    A version with several preceding ones stays, since they say what is different from it.
+
+    Complexity: O(changes remembered in it).
+    """
+    version.wanted = False
+    current: Version | None = version
+    while current is not None and not current.wanted and len(current.preceding) < 2:
+        following = current.following
+        if current.preceding:
+            _merge(fs, current, current.preceding[0])
+            return
+        _drop(fs, current)
+        current = following
+
+
+def _drop(fs: Versioned, version: Version) -> None:
+    """Let go of a version that none precedes."""
+    following = version.following
+    left = [] if following is None else [one for one in following.preceding if one is not version]
+    account, held = fs._account, version.held
+    account.used -= held
+    account.aside -= held
+    version.held = 0
+    if following is None:
+        fs._newest = None
+    else:
+        following.preceding = left
+    version.forget_differences()
+
+
+def _merge(fs: Versioned, version: Version, earlier: Version) -> None:
+    """Let the version before `version` say what is different from the one after it."""
+    change = _change_of_held(version, earlier)
+    gone = [node for node in version.files if node in earlier.created and not node.nlink]
+    created = earlier.created
+    earlier.files = {
+        **{node: state for node, state in version.files.items() if node not in created},
+        **earlier.files,
+    }
+    earlier.links = {
+        **{node: state for node, state in version.links.items() if node not in created},
+        **earlier.links,
+    }
+    for directory, state in version.directories.items():
+        before = earlier.directories.get(directory)
+        if before is not None:
+            before.entries = {**state.entries, **before.entries}
+            before.order = before.order or state.order
+        elif directory not in created:
+            earlier.directories[directory] = state
+    newer: list[Node] = [
+        node
+        for node in version.created
+        if node not in earlier.files
+        and node not in earlier.links
+        and node not in earlier.directories
+    ]
+    created.update(dict.fromkeys(newer))
+    for node in gone:
+        created.pop(node, None)
+    following = version.following
+    siblings = (
+        []
+        if following is None
+        else [earlier if one is version else one for one in following.preceding]
+    )
+    account = fs._account
+    account.used += change
+    account.aside += change
+    earlier.held += change + version.held
+    version.held = 0
+    earlier.following = following
+    if following is None:
+        fs._newest = earlier
+    else:
+        following.preceding = siblings
+
+
+def _change_of_held(version: Version, earlier: Version) -> int:
+    """Return by how much less is held if `version` is gone; negative, or 0."""
+    change = 0
+    for node in version.files.keys() & earlier.created.keys():
+        change -= kept_of(version.files[node][0], content_after(version, node))
+    for node in version.files.keys() & earlier.files.keys():
+        image, between = earlier.files[node][0], version.files[node][0]
+        following = content_after(version, node)
+        change += kept_of(image, following)
+        change -= kept_of(image, between) + kept_of(between, following)
+    return change
+
+
+def content_after(version: Version, node: File) -> Content:
+    """Return the content that `node` has in the next version that has it, or at present."""
+    following = version.following
+    while following is not None:
+        state = following.files.get(node)
+        if state is not None:
+            return state[0]
+        following = following.following
+    return node.content

@@ -11,7 +11,7 @@ present moves on from there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from ._content import BlockList, Content, kept_of
 from ._nodes import Directory, File, Node, Owner, Symlink
@@ -26,25 +26,11 @@ LinkState: TypeAlias = tuple[int, int, int, int, Owner, int, ByteAccount]
 DirectoryAttributes: TypeAlias = tuple[int, int, int, int, Owner, int, Account, Directory, bool]
 """mode, mtime, ctime, atime, owner, nlink, account, parent, removed"""
 
+AccountState: TypeAlias = tuple[Account, Account, int, int, int, int]
+"""account, parent, byte_limit, node_limit, and the used bytes and nodes of what was in the tree"""
+
 MOST_ORDERED = 4096
 """The most entries of a directory whose order a restore brings back."""
-
-
-class AccountState(NamedTuple):
-    """What an account was.
-
-    Attributes:
-        account, parent: the account, and that of the part of the tree around it.
-        byte_limit, node_limit: what it allowed.
-        used, nodes: the bytes and nodes in the tree that it counted.
-    """
-
-    account: Account
-    parent: Account
-    byte_limit: int
-    node_limit: int
-    used: int
-    nodes: int
 
 
 class DirectoryState:
@@ -112,14 +98,15 @@ class Version:
         self.preceding: list[Version] = []
         self.accounts = accounts
         self.wanted = True
-        self.forget_differences()
-
-    def forget_differences(self) -> None:
-        """Be no different from what follows."""
         self.created: dict[Node, None] = {}
         self.files: dict[File, FileState] = {}
         self.links: dict[Symlink, LinkState] = {}
         self.directories: dict[Directory, DirectoryState] = {}
+        self.held = 0
+
+    def forget_differences(self) -> None:
+        """Be no different from what follows."""
+        self.created, self.files, self.links, self.directories = {}, {}, {}, {}
         self.held = 0
 
     def on_the_way(self) -> Iterator[Version]:
@@ -336,14 +323,10 @@ class Unfinished(Protocol):
 
 def account_state(account: Account) -> AccountState:
     """Return what an account is."""
-    return AccountState(
-        account,
-        account.parent,
-        account.byte_limit,
-        account.node_limit,
-        account.used - account.aside,
-        account.nodes - account.aside_nodes,
-    )
+    return (
+        account, account.parent, account.byte_limit, account.node_limit,
+        account.used - account.aside, account.nodes - account.aside_nodes,
+    )  # fmt: skip
 
 
 def sealed_content(node: File) -> bytes | BlockList:

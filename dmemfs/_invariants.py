@@ -139,9 +139,9 @@ def _check_version(version: Version, root: Directory) -> None:
             assert nlink == count, f"{count} names in a snapshot, but a link count of {nlink}"
             assert content_size(content)[0] == size, "the size of a file in a snapshot"
             stored += content_size(content)[1]
-    used = sum(state.used for state in version.accounts)
+    used = sum(stored for *_, stored, _ in version.accounts)
     assert used == stored, f"{used} bytes counted in a snapshot, {stored} in use"
-    count = sum(state.nodes for state in version.accounts)
+    count = sum(nodes for *_, nodes in version.accounts)
     found = len(names) + 1
     assert count == found, f"{count} nodes counted in a snapshot, {found} in use"
 

@@ -216,8 +216,8 @@ class Restoration:
         aside += sum(stored for _, stored in self._remaining)
         aside += sum(everything) - held + sum(self._held)
         self._aside, self._aside_nodes = aside, unlinked
-        self._inner = [state for state in target.accounts if state.account is not root]
-        listed = {state.account for state in target.accounts}
+        self._inner = [state for state in target.accounts if state[0] is not root]
+        listed = {state[0] for state in target.accounts}
         self._unused = [account for account in root.accounts if account not in listed]
         self._room = sum(account.max_bytes for account in root.accounts)
         self._node_room = sum(account.max_nodes for account in root.accounts)
@@ -333,11 +333,10 @@ class Restoration:
         for state in self._inner:
             if self._done:
                 return
-            account = state.account
-            account.parent = state.parent
-            account.byte_limit, account.node_limit = state.byte_limit, state.node_limit
-            account.used = account.max_bytes = state.used
-            account.nodes = account.max_nodes = state.nodes
+            account = state[0]
+            _, account.parent, account.byte_limit, account.node_limit, used, nodes = state
+            account.used = account.max_bytes = used
+            account.nodes = account.max_nodes = nodes
             account.aside = account.aside_nodes = 0
             account.in_use = True
         for account in self._unused:
@@ -346,15 +345,15 @@ class Restoration:
             account.used = account.max_bytes = account.aside = 0
             account.nodes = account.max_nodes = account.aside_nodes = 0
             account.in_use = False
-        own = self._target.accounts[0]
-        accounts = [root, *(state.account for state in self._inner)]
-        room = self._room - sum(state.used for state in self._inner)
-        node_room = self._node_room - sum(state.nodes for state in self._inner)
+        *_, own, own_nodes = self._target.accounts[0]
+        accounts = [root, *(account for account, *_ in self._inner)]
+        room = self._room - sum(used for *_, used, _ in self._inner)
+        node_room = self._node_room - sum(nodes for *_, nodes in self._inner)
         if self._done:
             return
         root.accounts = accounts
-        root.used = own.used + self._aside
-        root.nodes = own.nodes + self._aside_nodes
+        root.used = own + self._aside
+        root.nodes = own_nodes + self._aside_nodes
         root.aside, root.aside_nodes = self._aside, self._aside_nodes
         root.max_bytes = room
         root.max_nodes = node_room

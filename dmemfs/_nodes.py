@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ._content import BlockList, Content
 from ._quota import Account, ByteAccount
@@ -46,23 +45,15 @@ class Directory(Node):
         parent: the directory above; the root is its own parent.
         removed: whether it was taken out of the tree: nothing can be made in it any more.
         remembered: whether it, or a directory below it, may be remembered by the text of a path.
-        load: what gives the entries, if they are to be made only when they are needed.
     """
 
-    __slots__ = ("children", "load", "parent", "remembered", "removed")
+    __slots__ = ("children", "parent", "remembered", "removed")
 
     account: Account
     children: dict[str, Node]
-    load: Callable[[Directory], dict[str, Node]]
     parent: Directory
     removed: bool
     remembered: bool
-
-    def __getattr__(self, name: str) -> Any:
-        """Load the entries, since there are none yet."""
-        if name != "children":
-            raise AttributeError(name)
-        return self.load(self)
 
 
 class File(Node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -45,9 +46,7 @@ class _View:
         node.parent = parent
         node.removed = False
         node.remembered = parent is node
-        node.load = partial(self._load, source)
-        if parent is node:
-            del node.children
+        node.children = _Unloaded(partial(self._load, source, node))
 
     def forget(self) -> None:
         """Let go of all that is shown."""
@@ -86,3 +85,38 @@ class _View:
         node.account = self._account
         self._shown[source] = node
         return node  # type: ignore[no-any-return]
+
+
+class _Unloaded(dict[str, Node]):
+    """Entries of a directory that are made when somebody asks for one of them."""
+
+    def __init__(self, load: Callable[[], dict[str, Node]]) -> None:
+        super().__init__()
+        self._load = load
+
+    def __getitem__(self, name: str) -> Node:
+        return self._load()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._load()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._load())
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._load().get(name, default)
+
+    def copy(self) -> dict[str, Node]:
+        return self._load().copy()
+
+    def items(self) -> Any:
+        return self._load().items()
+
+    def keys(self) -> Any:
+        return self._load().keys()
+
+    def values(self) -> Any:
+        return self._load().values()

@@ -29,6 +29,9 @@ DirectoryAttributes: TypeAlias = tuple[int, int, int, int, Owner, int, Account, 
 AccountState: TypeAlias = tuple[Account, Account, int, int, int, int]
 """account, parent, byte_limit, node_limit, and the used bytes and nodes of what was in the tree"""
 
+FILE_NLINK, LINK_NLINK, REMOVED = 7, 5, 8
+"""Where these states tell whether there is such a node at all."""
+
 MOST_ORDERED = 4096
 """The most entries of a directory whose order a restore brings back."""
 

@@ -9,7 +9,10 @@ from typing import Any, Protocol
 
 from ._content import BlockList, Content, content_size, kept_of
 from ._history import (
+    FILE_NLINK,
+    LINK_NLINK,
     MOST_ORDERED,
+    REMOVED,
     DirectoryState,
     Unfinished,
     Version,
@@ -90,28 +93,19 @@ class Restoration:
         # What files become that nobody finds any more, but somebody may have open: what the
         # nearest version has that knows them, since anything else would take more room.
         self._orphans: dict[File, bytes | BlockList] = {}
-        self._goal = _Goal(newest)
-        if newest is not target:
-            self._goal.detach()
-            for version in self._way[-2::-1]:
-                self._reversed.append(self._turn_around(version))
+        self._goal = _copy_of(newest)
+        for version in self._way[-2::-1]:
+            self._reversed.append(self._turn_around(version))
         self._orphan_contents = [
-            (
-                file,
-                (
-                    content.share() if isinstance(content, BlockList) else content,
-                    content_size(content)[0],
-                ),
-            )
+            (file, content.share() if isinstance(content, BlockList) else content)
             for file, content in self._orphans.items()
         ]
         self._directories = [
             (directory, state, _all_entries(directory, state))
             for directory, state in self._goal.directories.items()
         ]
-        self._replaced = list(
-            map(_contents, [*self._goal.files, *self._orphans])
-        )  # freed at the very end
+        # Freed at the very end, since that may run finalisers.
+        self._replaced = [*map(_contents, self._goal.files), *map(_contents, self._orphans)]
         self._prepare_counts(target)
 
     def _turn_around(self, version: Version) -> Version:
@@ -125,23 +119,23 @@ class Restoration:
             if isinstance(node, File):
                 changed = goal.files.pop(node, None)
                 file_now = changed or file_state(node, shared_content(node))
-                if file_now[7]:
+                if file_now[FILE_NLINK]:
                     back.files[node] = file_now
                     if changed is not None:
                         self._orphans[node] = changed[0]
             elif isinstance(node, Symlink):
                 link_now = goal.links.pop(node, None) or link_state(node)
-                if link_now[5]:
+                if link_now[LINK_NLINK]:
                     back.links[node] = link_now
             elif isinstance(node, Directory):
                 now = goal.directories.pop(node, None) or DirectoryState(
                     directory_attributes(node), {}, None
                 )
-                if not now.attributes[8]:
+                if not now.attributes[REMOVED]:
                     back.directories[node] = now
         for file, file_before in version.files.items():
             file_now = goal.files.get(file) or file_state(file, sealed_content(file))
-            if file in goal.created or not file_now[7]:
+            if file in goal.created or not file_now[FILE_NLINK]:
                 goal.created.pop(file, None)
                 back.created[file] = None
             else:
@@ -150,7 +144,7 @@ class Restoration:
             self._orphans.pop(file, None)
         for link, link_before in version.links.items():
             link_now = goal.links.get(link) or link_state(link)
-            if link in goal.created or not link_now[5]:
+            if link in goal.created or not link_now[LINK_NLINK]:
                 goal.created.pop(link, None)
                 back.created[link] = None
             else:
@@ -167,7 +161,7 @@ class Restoration:
         )
         children, known = directory.children, now.entries
         entries = {name: known.get(name, children.get(name)) for name in before.entries}
-        if directory in goal.created or now.attributes[8]:
+        if directory in goal.created or now.attributes[REMOVED]:
             goal.created.pop(directory, None)
             back.created[directory] = None
         else:
@@ -189,7 +183,7 @@ class Restoration:
         for record in records.values():
             file: Any = record()
             state = goal.files.get(file)
-            if state is not None and state[7]:
+            if state is not None and state[FILE_NLINK]:
                 self._cancelled.append(record)
                 continue
             content = self._orphans.get(file) if state is None else state[0]
@@ -314,7 +308,8 @@ class Restoration:
                 return
             record.counts = True
             file.account = record.account
-        for file, (content, size) in self._orphan_contents:
+        for file, content in self._orphan_contents:
+            size, _ = content_size(content)
             if self._done:
                 return
             file.content, file.size = content, size
@@ -388,20 +383,12 @@ class Restoration:
         self._done = True
 
 
-class _Goal(Version):
-    """What a version is different in, to be changed further."""
-
-    __slots__ = ()
-
-    def __init__(self, version: Version) -> None:
-        super().__init__([])
-        self.created, self.files = version.created, version.files
-        self.links, self.directories = version.links, version.directories
-
-    def detach(self) -> None:
-        """Be changed without the version."""
-        self.created, self.files = dict(self.created), dict(self.files)
-        self.links, self.directories = dict(self.links), dict(self.directories)
+def _copy_of(version: Version) -> Version:
+    """Return what a version is different in, to be changed further."""
+    copy = Version([])
+    copy.created, copy.files = dict(version.created), dict(version.files)
+    copy.links, copy.directories = dict(version.links), dict(version.directories)
+    return copy
 
 
 def _all_versions(newest: Version) -> list[Version]:

@@ -81,7 +81,11 @@ class Snapshots(Versioning):
             try:
                 yield snapshot
             finally:
-                self.restore(snapshot)
+                try:
+                    self.restore(snapshot)
+                except KeyboardInterrupt:
+                    self.restore(snapshot)
+                    raise
 
     def clone(self) -> Self:
         """Return an independent file system with the same tree; contents are shared until written.

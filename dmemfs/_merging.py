@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ._content import Content, kept_of
-from ._history import Version
+from ._history import DirectoryState, Version
 from ._nodes import File, Node
 from ._quota import Account
 
@@ -53,31 +53,23 @@ def _drop(fs: Versioned, version: Version) -> None:
 def _merge(fs: Versioned, version: Version, earlier: Version) -> None:
     """Let the version before `version` say what is different from the one after it."""
     change = _change_of_held(version, earlier)
-    gone = [node for node in version.files if node in earlier.created and not node.nlink]
     created = earlier.created
-    earlier.files = {
-        **{node: state for node, state in version.files.items() if node not in created},
-        **earlier.files,
-    }
-    earlier.links = {
-        **{node: state for node, state in version.links.items() if node not in created},
-        **earlier.links,
-    }
+    known: list[Node] = [*version.files, *version.links, *version.directories]
+    gone = [node for node in known if node in created and not node.nlink]
+    for file, file_state in version.files.items():
+        if file not in created:
+            earlier.files.setdefault(file, file_state)
+    for link, link_state in version.links.items():
+        if link not in created:
+            earlier.links.setdefault(link, link_state)
     for directory, state in version.directories.items():
-        before = earlier.directories.get(directory)
-        if before is not None:
-            before.entries = {**state.entries, **before.entries}
-            before.order = before.order or state.order
+        if directory in earlier.directories:
+            _merge_directory(earlier.directories[directory], state)
         elif directory not in created:
             earlier.directories[directory] = state
-    newer: list[Node] = [
-        node
-        for node in version.created
-        if node not in earlier.files
-        and node not in earlier.links
-        and node not in earlier.directories
-    ]
-    created.update(dict.fromkeys(newer))
+    for node in version.created:
+        if not (node in earlier.files or node in earlier.links or node in earlier.directories):
+            created[node] = None
     for node in gone:
         created.pop(node, None)
     following = version.following
@@ -96,6 +88,13 @@ def _merge(fs: Versioned, version: Version, earlier: Version) -> None:
         fs._newest = earlier
     else:
         following.preceding = siblings
+
+
+def _merge_directory(before: DirectoryState, after: DirectoryState) -> None:
+    for name, child in after.entries.items():
+        before.entries.setdefault(name, child)
+    if before.order is None:
+        before.order = after.order
 
 
 def _change_of_held(version: Version, earlier: Version) -> int:

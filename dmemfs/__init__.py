@@ -3,13 +3,15 @@
 from ._attributes import Usage
 from ._difference import Difference
 from ._directory_quotas import Quota
-from ._errors import QuotaExceededError
+from ._errors import ArchiveError, PackError, QuotaExceededError
 from ._memory_filesystem import MemoryFileSystem
 from ._snapshot import Snapshot
 
 __all__ = [
+    "ArchiveError",
     "Difference",
     "MemoryFileSystem",
+    "PackError",
     "Quota",
     "QuotaExceededError",
     "Snapshot",

@@ -260,6 +260,24 @@ class BlockList:
             index += 1
         return min(index << BLOCK_SHIFT, self.size)
 
+    def segments(self) -> list[tuple[int, int]]:
+        """Return where data lies between holes, as pairs of position and length.
+
+        Complexity: O(blocks log blocks).
+        """
+        found: list[tuple[int, int]] = []
+        start = stop = 0
+        for index in sorted(self._blocks):
+            if index != stop:
+                if stop > start:
+                    found.append((start << BLOCK_SHIFT, (stop - start) << BLOCK_SHIFT))
+                start = index
+            stop = index + 1
+        if stop > start:
+            position = start << BLOCK_SHIFT
+            found.append((position, min(stop << BLOCK_SHIFT, self.size) - position))
+        return found
+
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold."""
         assert self.counted == self.stored_bytes(), "the bytes counted are not those stored"

@@ -1,4 +1,4 @@
-"""The errors of dmemfs: builtin OSError subclasses with errno and filename as the OS sets them."""
+"""The errors of dmemfs: subclasses of builtin ones, with errno and filename as the OS sets them."""
 
 from __future__ import annotations
 
@@ -53,6 +53,26 @@ def _rebuild_quota_error(
     requested: int, available: int, limit: int, unit: str, path: Any, remedy: str
 ) -> QuotaExceededError:
     return QuotaExceededError(requested, available, limit, unit=unit, path=path, remedy=remedy)
+
+
+class PackError(ValueError):
+    """Refuse a pack that is damaged, no pack at all, or of a later version."""
+
+
+class ArchiveError(ValueError):
+    """Refuse an archive that is damaged, or a member of it that would not be safe.
+
+    Attributes:
+        member: the name of the member, None where it is the archive as a whole.
+    """
+
+    def __init__(self, reason: str, member: str | None = None) -> None:
+        super().__init__(reason if member is None else f"member {member!r}: {reason}")
+        self.reason = reason
+        self.member = member
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ArchiveError, (self.reason, self.member))
 
 
 def os_error(code: int, path: Any = None, path2: Any = None) -> OSError:

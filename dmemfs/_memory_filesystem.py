@@ -11,16 +11,16 @@ from ._grammar import StrPath, is_plain_name
 from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
 from ._memory_limit import memory_limit
+from ._moving import Moving
 from ._nodes import File
 from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
-from ._snapshots import Snapshots
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _TEXT_CHUNK = 1 << 15
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 
 
-class MemoryFileSystem(Snapshots):
+class MemoryFileSystem(Moving):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they

@@ -53,11 +53,26 @@ DMEMFS_ORDER = (
     "_snapshot",
     "_cloning",
     "_snapshots",
+    "_progress",
+    "_entries",
+    "_streams",
+    "_compression",
+    "_pax",
+    "_packing",
+    "_archive_members",
+    "_tar_archive",
+    "_zip_archive",
+    "_disk_tree",
+    "_tree_building",
+    "_grafting",
+    "_moving",
     "_invariants",
     "_raw_file",
     "_handles",
     "_open_modes",
     "_memory_filesystem",
+    "_cli",
+    "__main__",
 )
 
 MODULES = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
@@ -104,8 +119,10 @@ def imports_within(package: str) -> dict[str, set[str]]:
 
 def test_the_public_names_of_dmemfs() -> None:
     assert sorted(dmemfs.__all__) == [
+        "ArchiveError",
         "Difference",
         "MemoryFileSystem",
+        "PackError",
         "Quota",
         "QuotaExceededError",
         "Snapshot",
@@ -134,11 +151,12 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
 def test_the_public_methods_of_the_file_system() -> None:
     public = {name for name in dir(dmemfs.MemoryFileSystem) if not name.startswith("_")}
     names = """
-        access chmod chown clone copy copy_tree exists export_as_bytesio export_tree get_size glob
-        import_tree is_dir is_file is_symlink iter_export_tree link listdir lock lstat makedirs
-        mkdir move open quota read_bytes read_text readlink remove rename replace restore rmdir
-        rmtree rollback scandir set_quota snapshot stat stats statvfs symlink truncate unlink usage
-        utime walk write_bytes write_text
+        access chmod chown clone copy copy_tree exists export_archive export_as_bytesio
+        export_tree get_size glob import_archive import_tree is_dir is_file is_symlink
+        iter_export_tree link listdir lock lstat makedirs mkdir move open pack quota read_bytes
+        read_text readlink remove rename replace restore rmdir rmtree rollback scandir set_quota
+        snapshot stat stats statvfs symlink truncate unlink unpack usage utime walk write_bytes
+        write_text
     """
     assert public == set(names.split())
 

@@ -334,6 +334,12 @@ def test_the_file_system_alone_does_not_load_sqlite() -> None:
     assert not {"sqlite3", "_sqlite3", "dmemfs_sqlite"} & set(run_python(code).split())
 
 
+def test_what_few_need_is_not_loaded_before_it_is_used() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
+    rarely = {"tarfile", "zipfile", "hashlib", "argparse", "tempfile", "datetime"}
+    assert not rarely & set(run_python(code).split())
+
+
 def holds_a_lock(node: ast.AST) -> bool:
     """Tell whether a statement gives back a lock at its end, whatever happens in it."""
     if isinstance(node, ast.With):

@@ -92,14 +92,8 @@ class Grafting(Snapshots):
         """
         stored = sum(entry.stored for entry in entries)
         nodes = sum(entry.kind != "link" for entry in entries)
-        account = self._account
-        with self._lock:
-            account.settle()
-            account.require(stored, 0, path)
-            if nodes > account.max_nodes:
-                account.require(0, nodes, path)
-            free = account.max_bytes - account.used
-        staged = Grafting(free, account.max_nodes)
+        free = self._require_room(stored, path, nodes)
+        staged = Grafting(free, self._account.max_nodes)
         staged._pool = self._pool
         builder = TreeBuilder(staged, Meter(progress, stored), refuse)
         for entry in entries:
@@ -108,6 +102,20 @@ class Grafting(Snapshots):
         unknown = {entry.path for entry in entries if entry.metadata is None}
         with self._lock, self._all_or_nothing():
             self._graft(staged._capture("/"), unknown, path)
+
+    def _require_room(self, stored: int, path: StrPath, nodes: int = 0) -> int:
+        """Return how many bytes are free, or raise QuotaExceededError if these do not fit.
+
+        Nodes may replace others, which only the end shows: here they must only not be too many
+        even for an empty file system.
+        """
+        account = self._account
+        with self._lock:
+            account.settle()
+            account.require(stored, 0, path)
+            if nodes > account.max_nodes:
+                account.require(0, nodes, path)
+            return account.max_bytes - account.used
 
     def _graft(self, entries: Sequence[Entry], unknown: Collection[str], path: StrPath) -> None:
         """Make entries part of the tree, with the lock held.

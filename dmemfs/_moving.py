@@ -243,7 +243,7 @@ class Moving(Grafting):
             else:
                 from ._tar_archive import read_tar
 
-                entries = read_tar(opened)
+                entries = read_tar(opened, lambda count: self._require_room(count, path))
             self._bring_in(entries, path, _refused_member, progress)
 
     def export_archive(

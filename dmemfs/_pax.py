@@ -27,7 +27,8 @@ _NAME_SIZE = 100
 _SIZE_LIMIT = 8**11
 _ID_LIMIT = 8**7
 _NANO = 1_000_000_000
-_TIME = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?")
+_TIME = re.compile(r"(-?)(\d{1,19})(?:\.(\d{1,9})\d*)?", re.ASCII)
+_LATEST = (1 << 63) * _NANO
 _TOP = "./"
 _SPARSE_NAME = b"./GNUSparseFile.0/file"  # what a tar makes that knows nothing of holes
 
@@ -70,13 +71,15 @@ def parse_time(text: str) -> int:
     """Return the nanoseconds of a time in seconds; what is finer is cut off.
 
     Raises:
-        ValueError: it is no such time, or one beyond 31,000 years.
+        ValueError: it is no such time, or one that does not fit into 64 bits of seconds.
     """
-    match = _TIME.match(text)
-    if match is None or text[match.end() :].strip("0123456789"):
+    match = _TIME.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is no time")
     sign, seconds, fraction = match.groups()
     nanoseconds = int(seconds) * _NANO + int((fraction or "").ljust(9, "0"))
+    if nanoseconds >= _LATEST:
+        raise ValueError(f"{text!r} is no time")
     return -nanoseconds if sign else nanoseconds
 
 

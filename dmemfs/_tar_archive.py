@@ -24,6 +24,7 @@ from ._storage import LARGEST_FILE
 from ._streams import Source, Target
 
 _MOST_METADATA = 1 << 20
+_MOST_PADDING = 1 << 20  # a tar is padded to the size of what was a block of a tape
 _DAMAGE = (
     tarfile.TarError,
     ValueError,
@@ -51,11 +52,13 @@ def write_tar(
     writer.finish()
 
 
-def read_tar(file: Any) -> list[Entry]:
+def read_tar(file: Any, require: Callable[[int], None]) -> list[Entry]:
     """Return the entries of a tar archive, compressed or not, whose data is read later.
 
     Args:
         file: a seekable binary file, at the beginning of the archive.
+        require: raises if so many bytes do not fit. It is asked before each member is skipped, so
+            that a small archive of enormous members is not decompressed for hours.
 
     Raises:
         ArchiveError: it is damaged, or holds what cannot be let in.
@@ -71,14 +74,17 @@ def read_tar(file: Any) -> list[Entry]:
             encoding="utf-8",
             errors="surrogateescape",
         ) as archive:
-            return arrange(_members(archive, window), last_wins=True)
+            return arrange(_members(archive, window, require), last_wins=True)
     except ArchiveError:
         raise
     except _DAMAGE as error:
         raise ArchiveError(f"it is no tar archive, or a damaged one: {error}") from error
 
 
-def _members(archive: tarfile.TarFile, window: _Window) -> Iterator[Entry]:
+def _members(
+    archive: tarfile.TarFile, window: _Window, require: Callable[[int], None]
+) -> Iterator[Entry]:
+    stored = 0
     while True:
         before = archive.offset
         window.allow(_MOST_METADATA)
@@ -91,13 +97,17 @@ def _members(archive: tarfile.TarFile, window: _Window) -> Iterator[Entry]:
         common = archive.pax_headers
         if common and sum(map(len, (*common, *common.values()))) > _MOST_METADATA:
             raise ArchiveError("it says more about itself than it may", info.name)
-        yield _entry(info, window, archive.offset)
+        entry = _entry(info, window, archive.offset)
+        stored += entry.stored
+        require(stored)
+        yield entry
     window.allow(RECORD_SIZE)
     window.seek(archive.offset)
     end = window.read(RECORD_SIZE)
     # tarfile takes a damaged header for the end.
     if end.strip(b"\0") or len(end) < RECORD_SIZE:
         raise ArchiveError("it is damaged, or not all of an archive; use another copy")
+    window.finish()
 
 
 def _entry(info: Any, window: _Window, end: int) -> Entry:
@@ -119,7 +129,7 @@ def _entry(info: Any, window: _Window, end: int) -> Entry:
     if (
         info.size > LARGEST_FILE
         or not check_segments(segments, info.size)
-        or info.offset_data + stored > end
+        or padding(stored) != end - info.offset_data - stored
     ):
         raise ArchiveError("its size or its holes contradict each other", name)
 
@@ -200,6 +210,13 @@ class _Window:
             raise ArchiveError("it is damaged: a header of it is longer than any may be")
         self._allowed -= count
         return self._read(count)
+
+    def finish(self) -> None:
+        """Read what follows the end of a compressed archive: the checksum comes behind it."""
+        if self._compression is not None:
+            self.allow(_MOST_PADDING + 1)
+            if len(self.read(_MOST_PADDING + 1)) > _MOST_PADDING:
+                raise ArchiveError("something follows its end; use another copy")
 
     def _read(self, count: int) -> bytes:
         try:

@@ -15,7 +15,9 @@ NAMES = st.one_of(
     st.sampled_from(["a", "b", "c", "-", "A", "x" * 120, "back\\slash", "space and\nline"]),
     st.sampled_from(["\N{GREEK SMALL LETTER ALPHA}", "caf\udce9", "\N{SNOWMAN}" * 60, "~.partial"]),
 )
-TIMES = st.one_of(st.integers(-(10**19), 10**20), st.integers(0, 2 * 10**18), st.just(-1))
+TIMES = st.one_of(
+    st.integers(1 - (10**9 << 63), (10**9 << 63) - 1), st.integers(0, 2 * 10**18), st.just(-1)
+)
 NUMBERS = st.one_of(st.just(0), st.integers(0, (1 << 32) - 1))
 MODES = st.integers(0, 0o7777)
 ATTRIBUTES = st.tuples(MODES, NUMBERS, NUMBERS, TIMES, TIMES)

@@ -287,7 +287,7 @@ def test_forging_works() -> None:
 
 
 def test_a_later_version_is_told_from_damage() -> None:
-    with pytest.raises(PackError, match="version 2.*upgrade"):
+    with pytest.raises(PackError, match=r"version 2.*upgrade"):
         unpacked(forged(packed(small()), b"dmemfs pack 1;", b"dmemfs pack 2;"))
 
 
@@ -376,7 +376,7 @@ def test_a_file_that_is_larger_than_all_of_the_pack() -> None:
 def test_an_xz_stream_that_asks_for_much_memory() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 256 << 20}]
     data = lzma.compress(packed(small()), filters=filters)
-    with pytest.raises(PackError, match="[Mm]emory"):
+    with pytest.raises(PackError, match=r"[Mm]emory"):
         unpacked(data, max_quota=1000)
 
 

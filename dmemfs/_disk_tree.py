@@ -7,8 +7,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,19 @@ def _native_name(name: str) -> _NativePath:
     if any(character in name for character in '\\:*?"<>|'):
         raise os_error(errno.EINVAL, name)
     return name
+
+
+@contextmanager
+def naming_paths_as_text() -> Iterator[None]:
+    """Let errors name paths as text, where they are bytes to the system only."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, bytes):
+            error.filename = os.fsdecode(error.filename)
+        if isinstance(error.filename2, bytes):
+            error.filename2 = os.fsdecode(error.filename2)
+        raise
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -153,9 +153,11 @@ class Moving(Grafting):
                 raise TypeError("path and progress are for a directory of the disk")
             super().import_tree(cast(Mapping[Any, bytes], tree))
             return
-        from ._disk_tree import read_tree
+        from ._disk_tree import naming_paths_as_text, read_tree
 
-        self._bring_in(read_tree(cast(DiskPath, tree)), path, _refused_by_disk, progress)
+        with naming_paths_as_text():
+            entries = read_tree(cast(DiskPath, tree))
+            self._bring_in(entries, path, _refused_by_disk, progress)
 
     @overload
     def export_tree(self, prefix: StrPath = "/") -> dict[str, bytes]: ...
@@ -191,10 +193,11 @@ class Moving(Grafting):
             if progress is not None:
                 raise TypeError("progress goes with target, a directory of the disk")
             return super().export_tree(prefix)
-        from ._disk_tree import write_tree
+        from ._disk_tree import naming_paths_as_text, write_tree
 
         entries = self._capture(prefix)
-        write_tree(entries, target, Meter(progress, sum(entry.stored for entry in entries)))
+        with naming_paths_as_text():
+            write_tree(entries, target, Meter(progress, sum(entry.stored for entry in entries)))
         return None
 
     # Archives

@@ -114,8 +114,9 @@ def open_target(file: DiskPath | Writable) -> Iterator[Target]:
         yield Target(cast(Writable, file))
         return
     path = os.path.realpath(os.fsdecode(cast(DiskPath, file)))
+    former: int | None = None
     with suppress(FileNotFoundError):
-        mode = os.stat(path).st_mode
+        former = mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             raise os_error(errno.EISDIR, cast(DiskPath, file))
         if not stat.S_ISREG(mode):  # a device or a pipe cannot be replaced
@@ -125,6 +126,8 @@ def open_target(file: DiskPath | Writable) -> Iterator[Target]:
     with _new_file_beside(path) as (opened, name):
         yield Target(opened)
         opened.close()
+        if former is not None:
+            os.chmod(name, stat.S_IMODE(former))
         os.replace(name, path)
 
 

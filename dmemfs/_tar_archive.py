@@ -52,7 +52,7 @@ def write_tar(
     writer.finish()
 
 
-def read_tar(file: Any, require: Callable[[int], None]) -> list[Entry]:
+def read_tar(file: Any, require: Callable[[int], object]) -> list[Entry]:
     """Return the entries of a tar archive, compressed or not, whose data is read later.
 
     Args:
@@ -82,7 +82,7 @@ def read_tar(file: Any, require: Callable[[int], None]) -> list[Entry]:
 
 
 def _members(
-    archive: tarfile.TarFile, window: _Window, require: Callable[[int], None]
+    archive: tarfile.TarFile, window: _Window, require: Callable[[int], object]
 ) -> Iterator[Entry]:
     stored = 0
     while True:

@@ -96,8 +96,8 @@ def test_a_damaged_pack(capsys: pytest.CaptureFixture[str], tree: Path, tmp_path
     data = bytearray((tmp_path / "p").read_bytes())
     data[data.index(b"content")] ^= 1
     (tmp_path / "p").write_bytes(data)
-    for arguments in (["list"], ["unpack", tmp_path / "out"]):
-        status, _, errors = run(capsys, arguments[0], tmp_path / "p", *arguments[1:])
+    for command, *more in (["list"], ["unpack", str(tmp_path / "out")]):
+        status, _, errors = run(capsys, command, tmp_path / "p", *more)
         assert status == 1
         assert "use another copy" in errors
     assert not (tmp_path / "out").exists()

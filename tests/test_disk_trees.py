@@ -78,7 +78,8 @@ def test_in(memory: MemoryFileSystem, tmp_path: Path) -> None:
 
 def test_bytes_and_text_paths(memory: MemoryFileSystem, tmp_path: Path) -> None:
     top = a_tree(tmp_path / "top")
-    for number, path in enumerate([str(top), os.fsencode(top), top]):
+    paths: list[Any] = [str(top), os.fsencode(top), top]
+    for number, path in enumerate(paths):
         memory.import_tree(path, f"/{number}")
         assert memory.read_bytes(f"/{number}/file") == b"content"
 
@@ -199,8 +200,9 @@ def test_what_is_no_tree(memory: MemoryFileSystem, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         memory.import_tree(tmp_path / "file")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as caught:
         memory.import_tree(tmp_path / "missing")
+    assert caught.value.filename == str(tmp_path / "missing")
     with pytest.raises(TypeError):
         memory.import_tree({}, "/elsewhere")  # type: ignore[call-overload]
 

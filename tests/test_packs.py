@@ -114,8 +114,10 @@ def test_one_of_its_own_files_may_take_the_pack(memory: MemoryFileSystem) -> Non
 def test_a_path_of_the_disk(memory: MemoryFileSystem, tmp_path: Path) -> None:
     before = picture(sample(memory))
     memory.pack(tmp_path / "a.pack")
+    os.chmod(tmp_path / "a.pack", 0o600)
     memory.pack(os.fsencode(tmp_path / "a.pack"), compress="xz")
     assert os.listdir(tmp_path) == ["a.pack"]
+    assert os.name != "posix" or os.stat(tmp_path / "a.pack").st_mode & 0o777 == 0o600
     assert picture(MemoryFileSystem.unpack(str(tmp_path / "a.pack"))) == before
 
 
@@ -213,11 +215,10 @@ def test_truncation_at_every_byte(compress: Any) -> None:
 def test_every_flipped_byte_is_refused() -> None:
     data = bytearray(packed(small()))
     for position in range(len(data)):
-        for flip in (0x01, 0x80):
-            data[position] ^= flip
-            with pytest.raises(PackError):
-                MemoryFileSystem.unpack(io.BytesIO(data))
-            data[position] ^= flip
+        data[position] ^= 1 << position % 8
+        with pytest.raises(PackError):
+            MemoryFileSystem.unpack(io.BytesIO(data))
+        data[position] ^= 1 << position % 8
     unpacked(bytes(data))
 
 

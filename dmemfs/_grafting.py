@@ -93,7 +93,7 @@ class Grafting(Snapshots):
         stored = sum(entry.stored for entry in entries)
         nodes = sum(entry.kind != "link" for entry in entries)
         free = self._require_room(stored, path, nodes)
-        staged = Grafting(free, self._account.max_nodes)
+        staged = Grafting(free, self.statvfs().f_files)
         staged._pool = self._pool
         builder = TreeBuilder(staged, Meter(progress, stored), refuse)
         for entry in entries:
@@ -109,13 +109,12 @@ class Grafting(Snapshots):
         Nodes may replace others, which only the end shows: here they must only not be too many
         even for an empty file system.
         """
-        account = self._account
         with self._lock:
-            account.settle()
-            account.require(stored, 0, path)
-            if nodes > account.max_nodes:
-                account.require(0, nodes, path)
-            return account.max_bytes - account.used
+            self._account.require(stored, 0, path)
+            status = self.statvfs()
+            if nodes > status.f_files:
+                self._account.require(0, nodes, path)
+            return status.f_bavail
 
     def _graft(self, entries: Sequence[Entry], unknown: Collection[str], path: StrPath) -> None:
         """Make entries part of the tree, with the lock held.

@@ -19,6 +19,9 @@ import pytest
 from hypothesis import given, settings
 
 from dmemfs import MemoryFileSystem, PackError, QuotaExceededError
+from dmemfs._packing import PackReader, write_pack
+from dmemfs._progress import Meter
+from dmemfs._streams import Target
 from tests.moved_trees import BLOCK, STEPS, grow, picture, sample
 
 COMPRESSIONS: list[Any] = [None, "gzip", "bz2", "xz"]
@@ -162,6 +165,16 @@ def test_memory_is_that_of_chunks_and_nodes(memory: MemoryFileSystem) -> None:
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_limits_of_directories_are_carried(memory: MemoryFileSystem) -> None:
+    memory.makedirs("/a/b")
+    limits: dict[str, Any] = {"": None, "a": (5, None), "a/b": (None, 7)}
+    entries = [entry._replace(quota=limits[entry.path]) for entry in memory._capture("/")]
+    stream = io.BytesIO()
+    write_pack(entries, Target(stream), None, Meter(None, 0))
+    stream.seek(0)
+    assert {entry.path: entry.quota for entry in PackReader(stream).entries()} == limits
 
 
 # --- other tools ----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ._grammar import StrPath
 from ._history import shared_content
 from ._nodes import Directory, File, Node, Symlink
 from ._progress import Meter, Progress
+from ._quota import limit_or_none
 from ._snapshots import Snapshots
 from ._tree_building import Refusal, TreeBuilder
 
@@ -46,7 +47,8 @@ class Grafting(Snapshots):
                 raise os_error(errno.ENAMETOOLONG, "/" + path)
             if isinstance(node, Directory):
                 below = path + "/" if path else ""
-                entries.append(Entry(path, "directory", _metadata_of(node)))
+                limits = _own_limits(node)
+                entries.append(Entry(path, "directory", _metadata_of(node), quota=limits))
                 pending.extend(
                     (child, below + name) for name, child in reversed(node.children.items())
                 )
@@ -93,8 +95,9 @@ class Grafting(Snapshots):
         stored = sum(entry.stored for entry in entries)
         nodes = sum(entry.kind != "link" for entry in entries)
         free = self._require_room(stored, path, nodes)
-        staged = Grafting(free, self.statvfs().f_files)
+        staged = self._new_like(free, self.statvfs().f_files)
         staged._pool = self._pool
+        staged._account.guard_memory(self._account.min_free_memory)
         builder = TreeBuilder(staged, Meter(progress, stored), refuse)
         for entry in entries:
             builder.add(entry)
@@ -167,6 +170,14 @@ class Grafting(Snapshots):
             self.chmod(place, metadata.mode)
         times = (metadata.atime, metadata.mtime)
         self.utime(place, ns=times, follow_symlinks=not is_link)
+
+
+def _own_limits(directory: Directory) -> tuple[int | None, int | None] | None:
+    """Return the limits of bytes and nodes that a directory has of its own, but for the root."""
+    account = directory.account
+    if account is directory.parent.account:
+        return None
+    return (limit_or_none(account.byte_limit), limit_or_none(account.node_limit))
 
 
 def _metadata_of(node: Node) -> Metadata:

@@ -55,8 +55,9 @@ class Moving(Grafting):
         """Write the whole tree, as of one moment, into one stream, from which `unpack` makes it.
 
         Kept are contents with their holes, hard and symbolic links, modes, owners, times in
-        nanoseconds, and the order of the entries. A pack is a tar archive that other tools can
-        read. Files without a name, open handles and locks are not part of it.
+        nanoseconds, the order of the entries, and the limits of directories. A pack is a tar
+        archive that other tools can read. Files without a name, snapshots, open handles and locks
+        are not part of it.
 
         Args:
             file: a path of the real disk, whose file is replaced when the pack is complete; or a
@@ -93,7 +94,7 @@ class Moving(Grafting):
             file: a path of the real disk; or a binary file object to read from to its end, which
                 need not be seekable and is not closed.
             progress: as for `pack`.
-            limits: `max_quota` and `max_nodes`, as when a file system is made.
+            limits: `max_quota`, `max_nodes` and `min_free_memory`, as when a file system is made.
 
         Raises:
             PackError: it is no pack, or damaged, or of a later version.

@@ -38,7 +38,6 @@ from ._grammar import PATH_MAX
 from ._pax import (
     DIRECTORY,
     END_OF_ARCHIVE,
-    FILE,
     GLOBAL,
     RECORD_SIZE,
     TYPES,
@@ -242,7 +241,9 @@ class PackReader:
         elif (kind == "symlink") != bool(target) or len(target) > PATH_MAX:
             raise ValueError(f"the link target {target!r}")
         entry = Entry(path, kind, self._metadata(header) if kind != "link" else None, target)
-        if header.type != FILE:
+        if _QUOTA in records and kind != "directory":
+            raise ValueError("limits of what is no directory")
+        if kind != "file":
             return entry._replace(quota=_quota(records.get(_QUOTA)))
         size = stored
         segments = [(0, stored)] if stored else []

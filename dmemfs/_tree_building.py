@@ -32,6 +32,7 @@ class TreeBuilder:
         self._refuse = refuse
         self._directories = {""}
         self._unfinished: list[tuple[Node, Metadata]] = []
+        self._limits: list[tuple[str, int | None, int | None]] = []
         self._owners: dict[Owner, Owner] = {}
 
     def add(self, entry: Entry) -> None:
@@ -46,6 +47,8 @@ class TreeBuilder:
         try:
             if entry.kind == "directory":
                 self._directories.add(entry.path)
+                if entry.quota is not None and entry.path:
+                    self._limits.append((path, *entry.quota))
                 if entry.path:
                     self._fs.mkdir(path)
             elif entry.kind == "symlink":
@@ -75,7 +78,15 @@ class TreeBuilder:
                 self._set(node, entry.metadata)
 
     def finish(self) -> None:
-        """Give the directories their attributes."""
+        """Give the directories their attributes and their limits.
+
+        Raises:
+            QuotaExceededError: what is in a directory does not fit into its own limits.
+        """
+        # Files of several names are counted around a directory that gets a limit now. So what
+        # another directory had counted for them cannot make a limit too small.
+        for path, max_bytes, max_nodes in self._limits:
+            self._fs.set_quota(path, max_bytes, max_nodes=max_nodes)
         for node, metadata in self._unfinished:
             self._set(node, metadata)
 

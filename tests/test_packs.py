@@ -19,9 +19,6 @@ import pytest
 from hypothesis import given, settings
 
 from dmemfs import MemoryFileSystem, PackError, QuotaExceededError
-from dmemfs._packing import PackReader, write_pack
-from dmemfs._progress import Meter
-from dmemfs._streams import Target
 from tests.moved_trees import BLOCK, STEPS, grow, picture, sample
 
 COMPRESSIONS: list[Any] = [None, "gzip", "bz2", "xz"]
@@ -169,12 +166,20 @@ def test_memory_is_that_of_chunks_and_nodes(memory: MemoryFileSystem) -> None:
 
 def test_limits_of_directories_are_carried(memory: MemoryFileSystem) -> None:
     memory.makedirs("/a/b")
-    limits: dict[str, Any] = {"": None, "a": (5, None), "a/b": (None, 7)}
-    entries = [entry._replace(quota=limits[entry.path]) for entry in memory._capture("/")]
-    stream = io.BytesIO()
-    write_pack(entries, Target(stream), None, Meter(None, 0))
-    stream.seek(0)
-    assert {entry.path: entry.quota for entry in PackReader(stream).entries()} == limits
+    memory.write_bytes("/a/b/f", b"1234")
+    memory.write_bytes("/outside", b"many bytes")
+    memory.link("/outside", "/a/counted outside")
+    memory.set_quota("/a", 5)
+    memory.set_quota("/a/b", None, max_nodes=7)
+    before = picture(memory)
+    copy = unpacked(packed(memory))
+    assert picture(copy) == before
+    for path in ("/", "/a", "/a/b", "/a/b/f"):
+        assert copy.quota(path)[:2] == memory.quota(path)[:2] or path == "/"
+        assert copy.quota(path).max_nodes == memory.quota(path).max_nodes
+    copy.write_bytes("/a/more", b"5")
+    with pytest.raises(QuotaExceededError):
+        copy.write_bytes("/a/b/more", b"6")
 
 
 # --- other tools ----------------------------------------------------------------------------------

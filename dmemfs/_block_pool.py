@@ -36,7 +36,10 @@ class Block:
         self._pool = pool
 
     def __del__(self) -> None:
-        pool = self._pool
+        try:
+            pool = self._pool
+        except AttributeError:  # an interrupt came before it was made
+            return
         if pool is not None:
             # The collector finalises a whole garbage cycle before it frees any of it: a later
             # finaliser may still write through this block, and must not meet the new owner.

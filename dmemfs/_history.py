@@ -81,7 +81,7 @@ class Version:
         files, links, directories: what the nodes were that are different.
         held: the bytes of `files` that are not shared with what followed.
         accounts: what the accounts were.
-        wanted: whether a snapshot still needs this version.
+        holders: how many snapshots, and file systems that show it, need this version.
     """
 
     __slots__ = (
@@ -91,16 +91,16 @@ class Version:
         "files",
         "following",
         "held",
+        "holders",
         "links",
         "preceding",
-        "wanted",
     )
 
     def __init__(self, accounts: list[AccountState]) -> None:
         self.following: Version | None = None
         self.preceding: list[Version] = []
         self.accounts = accounts
-        self.wanted = True
+        self.holders = 0
         self.created: dict[Node, None] = {}
         self.files: dict[File, FileState] = {}
         self.links: dict[Symlink, LinkState] = {}

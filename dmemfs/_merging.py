@@ -18,15 +18,15 @@ class Versioned(Protocol):
 
 
 def release(fs: Versioned, version: Version) -> None:
-    """Free what is kept for `version` alone, and for others that only led to it.
+    """Free what is kept for a version that nobody needs, and for others that only led to it.
 
-    A version with several preceding ones stays, since they say what is different from it.
+    A version with several preceding ones stays, since they say what is different from it. Where
+    this is interrupted, it can be done again.
 
-    Complexity: O(changes remembered in it).
+    Complexity: O(changes preserved in it).
     """
-    version.wanted = False
     current: Version | None = version
-    while current is not None and not current.wanted and len(current.preceding) < 2:
+    while current is not None and not current.holders and len(current.preceding) < 2:
         following = current.following
         if current.preceding:
             _merge(fs, current, current.preceding[0])

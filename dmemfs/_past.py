@@ -24,7 +24,7 @@ def show_past(past: Versioning, fs: Versioning, version: Version) -> None:
     past._device = fs._device
     view = _View(fs, version, past._account)
     view.show_directory(fs._root, past._root, past._root)
-    # Directories refer to each other in circles: what they show must not wait for the collector.
+    version.holders += 1
     weakref.finalize(past, view.forget).atexit = False
 
 
@@ -49,20 +49,25 @@ class _View:
         node.children = _Unloaded(partial(self._load, source, node))
 
     def forget(self) -> None:
-        """Let go of all that is shown."""
+        """Let go of all that is shown, and of the version.
+
+        Directories refer to each other in circles: what they show must not wait for the collector.
+        """
         for entries in list(self._entries.values()):
             entries.clear()
         self._entries.clear()
         self._shown.clear()
+        self._fs._let_go(self._version, wait=False)
 
     def _load(self, source: Directory, node: Directory) -> dict[str, Node]:
         with self._fs._lock:
             if node not in self._entries:
-                entries = self._version.entries_of(source)
-                shown = {name: self._show(child, node) for name, child in entries.items()}
-                self._entries[node] = shown
-                node.children = shown
+                self._entries[node] = self._show_all(self._version.entries_of(source), node)
+                node.children = self._entries[node]
             return self._entries[node]
+
+    def _show_all(self, entries: dict[str, Node], parent: Directory) -> dict[str, Node]:
+        return {name: self._show(child, parent) for name, child in entries.items()}
 
     def _show(self, source: Node, parent: Directory) -> Node:
         known = self._shown.get(source)

@@ -312,9 +312,9 @@ class Account(ByteAccount):
             or any(other.parent is account for other in self.accounts)
         ]
 
-    def unlinked_records(self) -> dict[ByteAccount, UnlinkedRecord]:
-        """Return the records of unlinked files by what counts the file."""
-        return {record.account: record for record in list(self._unlinked) if record.counts}
+    def all_records(self) -> list[UnlinkedRecord]:
+        """Return the records of unlinked files, and of those that may become so."""
+        return list(self._unlinked)
 
     def unlinked_files(self) -> list[Any]:
         """Return the files that have no name, and are open or kept by a snapshot."""

@@ -177,10 +177,9 @@ class Restoration:
         root = self._fs._account
         root.settle()
         goal = self._goal
-        records = root.unlinked_records()
         self._cancelled: list[UnlinkedRecord] = []
         self._remaining: list[tuple[UnlinkedRecord, int]] = []
-        for record in records.values():
+        for record in [record for record in root.all_records() if record.counts]:
             file: Any = record()
             state = goal.files.get(file)
             if state is not None and state[FILE_NLINK]:
@@ -205,11 +204,7 @@ class Restoration:
             back.following = way[way.index(version) - 1]
         self._held = [self._held_by(index) for index in range(len(self._reversed))]
         everything = [version.held for version in _all_versions(way[-1])]
-        unlinked = len(self._lost) + len(self._remaining)
-        aside = sum(record.account.reserved for _, record in self._lost)
-        aside += sum(stored for _, stored in self._remaining)
-        aside += sum(everything) - held + sum(self._held)
-        self._aside, self._aside_nodes = aside, unlinked
+        self._held_in_all = sum(everything) - held + sum(self._held)
         self._inner = [state for state in target.accounts if state[0] is not root]
         listed = {state[0] for state in target.accounts}
         self._unused = [account for account in root.accounts if account not in listed]
@@ -239,11 +234,14 @@ class Restoration:
         if not self._ready:
             self._stale = True
             return
-        try:
-            self._apply()
-        except BaseException:
-            self._apply()
-            raise
+        interrupt: BaseException | None = None
+        while not self._done:
+            try:
+                self._apply()
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
     def _apply(self) -> None:
         if self._done:
@@ -344,12 +342,17 @@ class Restoration:
         accounts = [root, *(account for account, *_ in self._inner)]
         room = self._room - sum(used for *_, used, _ in self._inner)
         node_room = self._node_room - sum(nodes for *_, nodes in self._inner)
+        aside, aside_nodes = self._held_in_all, 0
+        for record in root.all_records():
+            if record.counts:
+                aside += record.account.reserved
+                aside_nodes += 1
         if self._done:
             return
         root.accounts = accounts
-        root.used = own + self._aside
-        root.nodes = own_nodes + self._aside_nodes
-        root.aside, root.aside_nodes = self._aside, self._aside_nodes
+        root.used = own + aside
+        root.nodes = own_nodes + aside_nodes
+        root.aside, root.aside_nodes = aside, aside_nodes
         root.max_bytes = room
         root.max_nodes = node_room
 

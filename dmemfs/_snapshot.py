@@ -18,20 +18,6 @@ if TYPE_CHECKING:
     from ._versioning import Versioning
 
 
-class Hold:
-    """Keeps a version: it is let go when nobody refers to this object any more."""
-
-    __slots__ = ("_fs", "version")
-
-    def __init__(self, fs: Versioning, version: Version) -> None:
-        self._fs = fs
-        self.version = version
-
-    def __del__(self) -> None:
-        self._fs._dropped.append(self.version)
-        self._fs._release_dropped(wait=False)
-
-
 class Snapshot:
     """A state of a file system that is kept.
 
@@ -46,28 +32,33 @@ class Snapshot:
         closed: whether it was closed.
     """
 
+    _version: Version | None = None
+    _past: Any = None
+
     def __init__(self, fs: Versioning, version: Version) -> None:
         self._fs = fs
-        self._hold: Hold | None = Hold(fs, version)
-        self._past: Any = None
+        self._version = version
+        version.holders += 1
 
     def __repr__(self) -> str:
         return f"<Snapshot of {self._fs!r}{', closed' if self.closed else ''}>"
 
     @property
     def closed(self) -> bool:
-        return self._hold is None
+        return self._version is None
 
     def close(self) -> None:
         """Free what only this snapshot keeps. Complexity: O(changes since it was taken)."""
-        self._hold = self._past = None
-        self._fs._release_dropped()
+        self._let_go(wait=True)
 
     def __enter__(self) -> Snapshot:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        self._let_go(wait=False)
 
     def diff(self, other: Snapshot | None = None) -> Difference:
         """Return what is different in another state of the same file system.
@@ -173,11 +164,16 @@ class Snapshot:
         return paths
 
     def _version_in(self, fs: Versioning) -> Version:
-        if self._hold is None:
+        if self._version is None:
             raise ValueError("the snapshot is closed: take another one")
         if self._fs is not fs:
             raise ValueError("the snapshot is of another file system: restore it there")
-        return self._hold.version
+        return self._version
+
+    def _let_go(self, *, wait: bool) -> None:
+        version, self._version, self._past = self._version, None, None
+        if version is not None:
+            self._fs._let_go(version, wait=wait)
 
     def _view(self) -> Any:
         """Return a file system that shows what is kept, and keeps it for whoever uses it."""
@@ -186,6 +182,5 @@ class Snapshot:
             if self._past is None:
                 past = fs._new_like(None, None)
                 show_past(past, fs, version)
-                past._hold = self._hold
                 self._past = past
         return self._past

@@ -15,6 +15,10 @@ from ._restoring import Restoration
 from ._transfer import Transfer
 
 
+class _BusyError(Exception):
+    """Another thread has the lock."""
+
+
 class Versioning(Transfer):
     """Keeps versions of the whole tree.
 
@@ -22,23 +26,22 @@ class Versioning(Transfer):
         _generation: an object of its own for each time that the tree was brought back to a version.
         _restore_guards: called before that, with the lock held and the nodes that will change; one
             that raises prevents it.
-        _hold: what is to be kept while this file system is in use, if it shows another one's past.
     """
-
-    _hold: object = None
 
     def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
         super().__init__(max_bytes, max_nodes)
         self._generation = object()
         self._restore_guards: list[Callable[[Collection[Node]], None]] = []
         self._dropped: deque[Version] = deque()
+        self._some_are_astray = False
 
     @abstractmethod
     def _new_like(self, max_bytes: int | None, max_nodes: int | None) -> Self:
         """Return an empty file system of the same class."""
 
     def _keep_version(self) -> Version:
-        """Keep the present state as a version, with the lock held."""
+        """Keep the present state as a version, with the lock held; the caller has to hold it."""
+        self._some_are_astray = True  # until somebody holds it
         root = self._account
         if len(root.accounts) == 1:
             accounts = [account_state(root)]
@@ -60,12 +63,13 @@ class Versioning(Transfer):
             What refers to all that was replaced, to be dropped when the lock is released.
         """
         restoration = Restoration(self, version)
-        restoration.prepare()
-        restoration.complete()
-        for passed in restoration.passed:
-            # It may be at the end of a way by now, and of no more use.
-            if not passed.wanted and passed in self._versions():
-                release(self, passed)
+        try:
+            restoration.prepare()
+            restoration.complete()
+        finally:
+            self._restoration = None
+        if not all(version.holders for version in restoration.passed):
+            self._release_astray()  # one may be at the end of a way by now, and of no more use
         return restoration
 
     @contextmanager
@@ -77,6 +81,7 @@ class Versioning(Transfer):
         """
         with self._lock:
             version = self._keep_version()
+            version.holders = 1
         try:
             yield
         except BaseException:
@@ -85,25 +90,57 @@ class Versioning(Transfer):
             raise
         finally:
             with self._lock:
+                version.holders = 0
                 release(self, version)
 
     def _is_in_operation(self) -> bool:
         """Tell whether this thread has the lock: code that interrupts an operation asks."""
         return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
 
-    def _release_dropped(self, *, wait: bool = True) -> None:
-        """Free the versions that were dropped.
+    def _let_go(self, version: Version, *, wait: bool) -> None:
+        """Note that one who needed a version needs it no more; free it if it was the last.
 
         Not in the middle of an operation of the same thread, nor, if `wait` is false, of another
         one: then it is done when a snapshot is taken, restored or closed again.
         """
-        if self._dropped and not self._is_in_operation() and self._lock.acquire(wait):
+        self._dropped.append(version)
+        self._release_dropped(wait=wait)
+
+    def _release_dropped(self, *, wait: bool = True) -> None:
+        """Free the versions that nobody needs."""
+        if not (self._dropped or self._some_are_astray) or self._is_in_operation():
+            return
+        try:
             try:
+                if not self._try_lock(wait):
+                    raise _BusyError
                 self._release_all()
             finally:
-                self._lock.release()
+                self._unlock()  # in any case: an interrupt may come as soon as the lock is taken
+        except RuntimeError as error:
+            if not isinstance(error.__context__, _BusyError):
+                raise
 
     def _release_all(self) -> None:
+        if self._some_are_astray:
+            self._release_astray()
         while self._dropped:
-            release(self, self._dropped.popleft())
+            version = self._dropped[0]
+            version.holders -= 1
+            del self._dropped[0]
+            if not version.holders:
+                self._some_are_astray = True  # if this is interrupted
+                release(self, version)
+                self._some_are_astray = False
         self._account.settle_gone()
+
+    def _release_astray(self) -> None:
+        """Free all versions that nobody needs, wherever they are. Complexity: O(versions)."""
+        self._some_are_astray = True
+        while astray := [
+            version
+            for version in self._versions()
+            if not version.holders and len(version.preceding) < 2
+        ]:
+            release(self, astray[0])
+        self._some_are_astray = False

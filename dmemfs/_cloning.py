@@ -21,7 +21,7 @@ def copy_into(fs: Lookup, source: Directory) -> None:
     while pending:
         old, new = pending.pop()
         children = new.children
-        for name, child in old.children.items():
+        for name, child in list(old.children.items()):
             kind = child.__class__
             if kind is File:
                 file = several.get(child) if child.nlink > 1 else None  # type: ignore[call-overload]

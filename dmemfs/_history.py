@@ -61,7 +61,7 @@ class DirectoryState:
     def entries_before(self, entries: dict[str, Node]) -> dict[str, Node]:
         """Return all entries that there were, from those that followed. Complexity: O(entries)."""
         before = dict(entries)
-        for name, child in self.entries.items():
+        for name, child in list(self.entries.items()):
             if child is not None:
                 before[name] = child
             else:

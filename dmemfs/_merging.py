@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from ._content import Content, kept_of
-from ._history import DirectoryState, Version
-from ._nodes import File, Node
+from ._history import DirectoryState, Unfinished, Version
+from ._nodes import File
 from ._quota import Account
 
 
@@ -15,6 +15,7 @@ class Versioned(Protocol):
 
     _account: Account
     _newest: Version | None
+    _restoration: Unfinished | None
 
 
 def release(fs: Versioned, version: Version) -> None:
@@ -39,7 +40,8 @@ def _drop(fs: Versioned, version: Version) -> None:
     """Let go of a version that none precedes."""
     following = version.following
     left = [] if following is None else [one for one in following.preceding if one is not version]
-    account, held = fs._account, version.held
+    account = fs._account
+    held = version.held
     account.used -= held
     account.aside -= held
     version.held = 0
@@ -50,48 +52,71 @@ def _drop(fs: Versioned, version: Version) -> None:
     version.forget_differences()
 
 
+class _Watch:
+    """Notices whether a signal handler changes the tree meanwhile."""
+
+    def __init__(self) -> None:
+        self.changed = False
+
+    def complete(self) -> None:
+        self.changed = True
+
+
 def _merge(fs: Versioned, version: Version, earlier: Version) -> None:
     """Let the version before `version` say what is different from the one after it."""
-    change = _change_of_held(version, earlier)
+    following = version.following
+    siblings: list[Version] = []
+    if following is not None:
+        siblings = [earlier if one is version else one for one in following.preceding]
+    account = fs._account
+    watch = _Watch()
+    fs._restoration = watch
+    try:
+        while True:
+            watch.changed = False
+            _move_differences(version, earlier)
+            change = _change_of_held(version, earlier)
+            if watch.changed:
+                continue
+            account.used += change
+            account.aside += change
+            earlier.held += change + version.held
+            version.held = 0
+            earlier.following = following
+            if following is None:
+                fs._newest = earlier
+            else:
+                following.preceding = siblings
+            return
+    finally:
+        fs._restoration = None
+
+
+def _move_differences(version: Version, earlier: Version) -> None:
+    """Note in `earlier` what is different in `version`, where it knows nothing older."""
     created = earlier.created
-    known: list[Node] = [*version.files, *version.links, *version.directories]
-    gone = [node for node in known if node in created and not node.nlink]
-    for file, file_state in version.files.items():
+    for file, file_state in list(version.files.items()):
         if file not in created:
             earlier.files.setdefault(file, file_state)
-    for link, link_state in version.links.items():
+    for link, link_state in list(version.links.items()):
         if link not in created:
             earlier.links.setdefault(link, link_state)
-    for directory, state in version.directories.items():
-        if directory in earlier.directories:
-            _merge_directory(earlier.directories[directory], state)
-        elif directory not in created:
-            earlier.directories[directory] = state
-    for node in version.created:
+    for directory, state in list(version.directories.items()):
+        if directory in created:
+            continue
+        before = earlier.directories.setdefault(directory, state)
+        if before is not state:
+            _merge_directory(before, state)
+    for node in list(version.created):
         if not (node in earlier.files or node in earlier.links or node in earlier.directories):
             created[node] = None
-    for node in gone:
-        created.pop(node, None)
-    following = version.following
-    siblings = (
-        []
-        if following is None
-        else [earlier if one is version else one for one in following.preceding]
-    )
-    account = fs._account
-    account.used += change
-    account.aside += change
-    earlier.held += change + version.held
-    version.held = 0
-    earlier.following = following
-    if following is None:
-        fs._newest = earlier
-    else:
-        following.preceding = siblings
+    for node in [*version.files, *version.links, *version.directories]:
+        if node in created and not node.nlink:  # nobody knows it any more
+            created.pop(node, None)
 
 
 def _merge_directory(before: DirectoryState, after: DirectoryState) -> None:
-    for name, child in after.entries.items():
+    for name, child in list(after.entries.items()):
         before.entries.setdefault(name, child)
     if before.order is None:
         before.order = after.order

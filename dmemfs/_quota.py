@@ -289,6 +289,8 @@ class Account(ByteAccount):
         Complexity: O(unlinked files that are open, kept, or gone since + quotas of directories).
         """
         self.settle_gone()
+        if len(self.accounts) > 1:
+            self.count_kept_in_whole()
         for record in list(self._unlinked):
             own = record.account
             account = own.parent
@@ -311,6 +313,29 @@ class Account(ByteAccount):
             or account.nodes
             or any(other.parent is account for other in self.accounts)
         ]
+
+    def count_kept_in_whole(self) -> None:
+        """Count here the unlinked files that snapshots keep, and not in a directory's account.
+
+        Complexity: O(unlinked files that are open or kept).
+        """
+        for record in list(self._unlinked):
+            own = record.account
+            account, stored = own.parent, own.reserved
+            if record.counts and own.kept and account is not self:
+                account.used -= stored
+                account.aside -= stored
+                account.max_bytes -= stored
+                account.nodes -= 1
+                account.aside_nodes -= 1
+                account.max_nodes -= 1
+                own.parent = self
+                self.used += stored
+                self.aside += stored
+                self.max_bytes += stored
+                self.nodes += 1
+                self.aside_nodes += 1
+                self.max_nodes += 1
 
     def all_records(self) -> list[UnlinkedRecord]:
         """Return the records of unlinked files, and of those that may become so."""

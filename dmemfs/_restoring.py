@@ -189,11 +189,13 @@ class Restoration:
             stored = record.account.reserved if content is None else content_size(content)[1]
             self._remaining.append((record, stored))
         self._lost: list[tuple[File, UnlinkedRecord]] = []
-        known = {file for version in self._reversed for file in version.files}
+        self._known: set[Node] = {
+            node for version in self._reversed for node in [*version.files, *version.directories]
+        }
         for node in goal.created:
             if isinstance(node, File) and node.nlink:
                 record = root.record_unlinking(node, root)
-                record.account.kept = node in known
+                record.account.kept = node in self._known
                 if node in self._orphans:
                     stored = content_size(self._orphans[node])[1]
                     record.account.used = record.account.reserved = stored
@@ -301,6 +303,8 @@ class Restoration:
             node.nlink = 0
             if node.__class__ is Directory:
                 node.removed = True
+                if node not in self._known:  # else it is to come back with its entries
+                    node.children = {}
         for file, record in self._lost:
             if self._done:
                 return

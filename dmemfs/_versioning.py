@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from ._history import Version, account_state
+from ._history import AccountState, Version, account_state
 from ._merging import release
 from ._nodes import Node
 from ._restoring import Restoration
@@ -42,19 +42,27 @@ class Versioning(Transfer):
     def _keep_version(self) -> Version:
         """Keep the present state as a version, with the lock held; the caller has to hold it."""
         self._some_are_astray = True  # until somebody holds it
-        root = self._account
-        if len(root.accounts) == 1:
-            accounts = [account_state(root)]
-        else:
-            root.settle()
-            accounts = [account_state(one) for one in root.accounts if one.in_use]
-        version = Version(accounts)
+        version = Version([])
         newest = self._newest
+        root = self._account
+        several = len(root.accounts) > 1
+        # From here on no call that may be answered by other code, or it would be left out.
+        accounts = self._account_states() if several else [account_state(root)]
+        version.accounts = accounts
         if newest is not None:
-            version.preceding.append(newest)
+            version.preceding = [newest]
             newest.following = version
         self._newest = version
         return version
+
+    def _account_states(self) -> list[AccountState]:
+        """Return what all accounts are, at one moment."""
+        root = self._account
+        root.settle()
+        while True:
+            states = [account_state(one) for one in root.accounts if one.in_use]
+            if states == [account_state(one) for one in root.accounts if one.in_use]:
+                return states
 
     def _restore_version(self, version: Version) -> Restoration:
         """Bring the tree back to a version, with the lock held.

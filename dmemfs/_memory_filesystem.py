@@ -171,8 +171,9 @@ class MemoryFileSystem(Moving):
             file.close()
             raise
         wrapper.mode = mode  # type: ignore[misc]
-        if node.size > _TEXT_CHUNK:
-            # Four times as much per call as by default: the calls are in Python here.
+        if node.size > _TEXT_CHUNK and mode in ("r", "rt"):
+            # Four times as much per call as by default: the calls are in Python here. Where it is
+            # written too, the size shows in where a write after a read goes.
             wrapper._CHUNK_SIZE = _TEXT_CHUNK  # type: ignore[attr-defined]
         return wrapper
 

@@ -452,6 +452,21 @@ class TestBuffers:
             file.seek(0)
             assert "".join(iter(lambda: file.read(1000), "")) == text
 
+    @pytest.mark.parametrize("change", ["truncate", "write"])
+    def test_change_after_a_line_of_no_characters(self, fs: Any, change: str) -> None:
+        """The builtin reads 8,192 bytes ahead, and that is where a change of the file begins."""
+        fs.write_bytes("/f", b"x" * 100_000)
+        with fs.open("/f", "r+", encoding="ascii") as file:
+            file.readline(0)
+            if change == "truncate":
+                file.truncate()
+            else:
+                file.write("y")
+        data = fs.read_bytes("/f")
+        assert (len(data), data.find(b"y")) == (
+            (8192, -1) if change == "truncate" else (100_000, 8192)
+        )
+
     def test_reading_and_writing_in_turn(self, fs: Any) -> None:
         with fs.open("/file", "w+", encoding="utf-8") as file:
             file.write("äöü\nsecond\n")

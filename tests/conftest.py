@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -90,3 +91,18 @@ def both(real: RealFileSystem, memory: MemoryFileSystem) -> Both:
 def fs(request: pytest.FixtureRequest) -> Any:
     """Return an empty file system; the test runs once on each kind."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def quiet_finalisers() -> Iterator[list[type[BaseException]]]:
+    """Collect the types of what finalisers raise, instead of having it reported."""
+    seen: list[type[BaseException]] = []
+
+    def collect(unraisable: Any) -> None:
+        # Not the exception itself: its traceback would keep alive what is to be freed.
+        seen.append(unraisable.exc_type)
+
+    former = sys.unraisablehook
+    sys.unraisablehook = collect
+    yield seen
+    sys.unraisablehook = former

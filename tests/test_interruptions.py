@@ -10,18 +10,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import pytest
 
-import dmemfs
 from dmemfs import MemoryFileSystem
 from tests.comparison import picture
+from tests.incidents import TIMEOUT, assert_no_lock_is_held, do_with_incident
 
 BLOCK = 64 * 1024
-TIMEOUT = 20.0
 QUOTA = 16 * BLOCK
-PACKAGE = dmemfs.__path__[0]
 
 
 def large_write(filesystem: MemoryFileSystem) -> None:
@@ -131,60 +128,6 @@ def prepared() -> MemoryFileSystem:
     return filesystem
 
 
-def do_with_incident(
-    operation: Callable[[], object], moment: int, incident: Callable[[], object]
-) -> bool:
-    """Do ``operation`` and let ``incident`` happen at one moment of it.
-
-    Moments are those at which the interpreter looks for signals and, in its recent versions, for
-    garbage to collect: when a Python function begins and when a C function has returned.
-
-    Returns:
-        Whether there was such a moment, or the operation was over before.
-    """
-    moments = 0
-    happened = False
-
-    def profile(frame: Any, event: str, argument: object) -> None:
-        nonlocal moments, happened
-        if event not in ("call", "c_return") or happened:
-            return
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return
-        moments += 1
-        if moments == moment:
-            happened = True
-            sys.setprofile(None)
-            incident()
-
-    sys.setprofile(profile)
-    try:
-        operation()
-    finally:
-        sys.setprofile(None)
-    return happened
-
-
-def assert_no_lock_is_held(filesystem: MemoryFileSystem) -> None:
-    """Check from another thread that everything is free and works."""
-    done = threading.Event()
-
-    def work() -> None:
-        filesystem.exists("/file")
-        filesystem.mkdir("/probe")
-        filesystem.rmdir("/probe")
-        if filesystem.exists("/file"):
-            with filesystem.lock("/file", timeout=0):
-                done.set()
-        else:
-            done.set()
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT)
-    assert done.is_set(), "a lock is still held"
-
-
 def assert_nothing_leaked(filesystem: MemoryFileSystem) -> None:
     """Check that an emptied file system has all its bytes and nodes to give."""
     for name in filesystem.listdir("/"):
@@ -197,21 +140,6 @@ def assert_nothing_leaked(filesystem: MemoryFileSystem) -> None:
     for number in range(18):
         filesystem.mkdir(f"/{number}")
     filesystem._check()
-
-
-@pytest.fixture
-def quiet_finalisers() -> Iterator[list[type[BaseException]]]:
-    """Collect the types of what finalisers raise, instead of having it reported."""
-    seen: list[type[BaseException]] = []
-
-    def collect(unraisable: Any) -> None:
-        # Not the exception itself: its traceback would keep alive what is to be freed.
-        seen.append(unraisable.exc_type)
-
-    former = sys.unraisablehook
-    sys.unraisablehook = collect
-    yield seen
-    sys.unraisablehook = former
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -18,33 +18,7 @@ from hypothesis.stateful import (
 )
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
-
-BLOCK = 64 * 1024
-
-
-class ModelFile:
-    """A file as the quota sees it: its bytes, and which blocks were ever written."""
-
-    def __init__(self, content: bytes = b"", blocks: frozenset[int] = frozenset()) -> None:
-        self.content = content
-        self.blocks = blocks
-
-    def stored(self) -> int:
-        size = len(self.content)
-        return sum(min(BLOCK, size - block * BLOCK) for block in self.blocks)
-
-    def written(self, position: int, data: bytes) -> ModelFile:
-        if not data:
-            return self
-        padded = self.content.ljust(position, b"\0")
-        end = position + len(data)
-        touched = frozenset(range(position // BLOCK, (end - 1) // BLOCK + 1))
-        return ModelFile(padded[:position] + data + padded[end:], self.blocks | touched)
-
-    def truncated(self, size: int) -> ModelFile:
-        content = self.content[:size].ljust(size, b"\0")
-        return ModelFile(content, frozenset(b for b in self.blocks if b * BLOCK < size))
-
+from tests.file_model import BLOCK, ModelFile
 
 PATHS = ("/a", "/b", "/c")
 sizes = st.one_of(

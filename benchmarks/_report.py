@@ -96,8 +96,9 @@ def missed(row: Row) -> bool:
     ratio = row.ratio(OURS)
     target, limit = row.workload.target, row.workload.limit
     over = target is not None and ratio is not None and round(ratio, 2) > target
-    too_much = limit is not None and OURS in row.figures and row.best(OURS) > limit
-    return over or too_much
+    if limit is None or OURS not in row.figures:
+        return over
+    return over or row.best(OURS) * _PER_SECOND[row.workload.unit] > limit
 
 
 def cells(row: Row, peers: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 
 import dmemfs
 from benchmarks import filesystem
+from benchmarks._command import present_peers
 from benchmarks._measure import QUICK, TINY, Figure, Rounds, Row, Sizes, Workload, measure
 from benchmarks._peers import (
     DMEMFS_PEER_VARIABLE,
@@ -351,7 +352,7 @@ def test_an_operation_that_is_not_offered_says_so() -> None:
 
 def test_an_absent_d_memfs_tells_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DMEMFS_PEER_VARIABLE, raising=False)
-    peers, absent = filesystem.present_peers(["dmemfs", "D-MemFS"])
+    peers, absent = present_peers(PEERS, ["dmemfs", "D-MemFS"])
     assert peers == [Dmemfs]
     assert "pip install --no-deps --target" in absent["D-MemFS"]
 

@@ -228,6 +228,7 @@ class DMemFS(Peer):
         super().__init__()
         fs = _load_dmemfs_peer().MemoryFileSystem(max_quota=QUOTA)
         fs.mkdir(self.root)
+        self.filesystem = fs
         self.open = fs.open
         self.open_text = partial(_open_text_over, fs.open)
         self.stat = fs.stat

@@ -22,6 +22,7 @@ EXPECTED = {
         "batch-5.bin: larger than the quota, written to the disk",
         "6 files arrived whole",
     ],
+    "rollback_in_tests.py": ["Ran 3 tests", "OK"],
     "sqlite_in_tests.py": ["Ran 3 tests", "OK"],
     "zip_in_memory.py": [
         "files: /reports.tar.gz /reports.zip /reports/north.csv /reports/south.csv",

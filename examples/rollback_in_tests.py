@@ -70,4 +70,6 @@ class ReportsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    program = unittest.main(verbosity=2, exit=False)
+    if not program.result.wasSuccessful():
+        sys.exit(1)

@@ -68,10 +68,11 @@ def test_snapshots_lose_no_write(memory: MemoryFileSystem, size: int) -> None:
     for number in range(THREADS):
         assert memory.read_bytes(f"/{number}") == expected
     memory._check()
-    for snap in kept:
+    while kept:
+        snap = kept.pop()
         for name in snap.listdir("/"):
             assert name == "shared" or expected.startswith(snap.read_bytes(f"/{name}"))
-    kept.clear()
+        del snap
     gc.collect()
     assert used_bytes(memory) == THREADS * len(expected) + size
 

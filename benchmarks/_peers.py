@@ -228,7 +228,6 @@ class DMemFS(Peer):
         super().__init__()
         fs = _load_dmemfs_peer().MemoryFileSystem(max_quota=QUOTA)
         fs.mkdir(self.root)
-        self.filesystem = fs
         self.open = fs.open
         self.open_text = partial(_open_text_over, fs.open)
         self.stat = fs.stat
@@ -240,6 +239,7 @@ class DMemFS(Peer):
         self.rmdir = fs.rmtree
         self.rename = fs.rename
         self.remove = fs.remove
+        self.copy_file = fs.copy
         self.copy_tree = fs.copy_tree
         self.remove_tree = fs.rmtree
 

@@ -239,7 +239,6 @@ class DMemFS(Peer):
         self.rmdir = fs.rmtree
         self.rename = fs.rename
         self.remove = fs.remove
-        self.copy_file = fs.copy
         self.copy_tree = fs.copy_tree
         self.remove_tree = fs.rmtree
 

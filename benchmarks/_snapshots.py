@@ -69,6 +69,7 @@ class CopiedByDMemFS(DMemFS):
     def __init__(self) -> None:
         super().__init__()
         self.copy_all = self.copy_tree
+        self.copy_file = self.copy_tree.__self__.copy
 
 
 class DeepCopied(Peer):

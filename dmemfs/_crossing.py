@@ -49,13 +49,17 @@ class Crossing:
 
     def require(self, path: Any) -> None:
         """Raise QuotaExceededError unless all of it fits where it comes."""
-        totals = [account.total() for account in self._inner]
-        self._target.require_move(
-            self._stored + sum(used for used, _ in totals),
-            self._count + sum(count for _, count in totals),
-            self._origin,
-            path,
-        )
+        try:
+            totals = [account.total() for account in self._inner]
+            self._target.require_move(
+                self._stored + sum(used for used, _ in totals),
+                self._count + sum(count for _, count in totals),
+                self._origin,
+                path,
+            )
+        except BaseException:
+            del self  # see UnlinkedRecord
+            raise
 
     def complete(self) -> None:
         """Count it where it has come, if it has; what was begun is done to its end."""

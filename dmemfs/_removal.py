@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 from contextlib import suppress
 from time import time_ns
-from typing import Any
+from typing import Any, TypeAlias
 
 from . import _grammar
-from ._creation import Creation, errno_of
+from ._creation import Creation, directory_above, errno_of
 from ._crossing import Crossing
 from ._errors import os_error
 from ._grammar import StrPath
@@ -17,6 +17,10 @@ from ._nodes import Directory, File, Node
 from ._quota import Account, UnlinkedRecord
 
 _RMDIR_ERRORS = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
+
+
+Made: TypeAlias = tuple[str, Directory, int, int]
+"""A directory that was made: its path, the directory above, and the times that one had before."""
 
 
 class Removal(Creation):
@@ -245,6 +249,9 @@ class Removal(Creation):
                 self._forget_creation(replaced)
             del source, target, node, replaced
             self._account.settle_gone()
+        except BaseException:
+            source = target = node = replaced = None  # type: ignore[assignment]  # see UnlinkedRecord
+            raise
         finally:
             try:
                 if crossing is not None:
@@ -260,7 +267,7 @@ class Removal(Creation):
         Raises:
             OSError: as `rename`; nothing has changed.
         """
-        made: list[str] = []
+        made: list[Made] = []
         with self._lock:
             try:
                 self._find(src, follow=False)
@@ -273,12 +280,13 @@ class Removal(Creation):
                 self._unmake(made)
                 raise
 
-    def _make_above(self, path: str, made: list[str]) -> None:
+    def _make_above(self, path: str, made: list[Made]) -> None:
         """Make the missing directories above `path`; before each, add it to `made`."""
-        for directory in self._missing_above(path):
-            if not self.exists(directory):  # "new/.." is there as soon as "new" is
-                made.append(directory)
-                self.mkdir(directory)
+        for missing in self._missing_above(path):
+            if not self.exists(missing):  # "new/.." is there as soon as "new" is
+                above = self._find_directory(directory_above(missing) or "/")
+                made.append((missing, above, above.mtime, above.ctime))
+                self.mkdir(missing)
 
     def _prepare_crossing(
         self, node: Node, origin: Account, target: Account, path: StrPath
@@ -290,10 +298,14 @@ class Removal(Creation):
 
         Complexity: O(nodes below).
         """
-        crossing = Crossing(node, origin, target)
-        crossing.require(path)
-        self._preserve_all(crossing.nodes)
-        return crossing
+        try:
+            crossing = Crossing(node, origin, target)
+            crossing.require(path)
+            self._preserve_all(crossing.nodes)
+            return crossing
+        except BaseException:
+            node = crossing = None  # type: ignore[assignment]  # see UnlinkedRecord
+            raise
 
     def _preserve_rename(self, source: Place, target: Place) -> None:
         """Keep what the entries and nodes are that a rename changes."""
@@ -302,11 +314,12 @@ class Removal(Creation):
             if node is not None:
                 self._preserve(node)
 
-    def _unmake(self, directories: list[str]) -> None:
+    def _unmake(self, directories: list[Made]) -> None:
         """Remove the directories of a failed operation, as far as they were made."""
-        for directory in reversed(directories):
+        for path, above, mtime, ctime in reversed(directories):
             with suppress(OSError):
-                self.rmdir(directory)
+                self.rmdir(path)
+                above.mtime, above.ctime = mtime, ctime
 
     def _obstacle_to_rename(self, source: Place, target: Place) -> int:
         """Return the errno of what forbids a rename, 0 if nothing does, in the kernel's order."""

@@ -377,7 +377,7 @@ class Restoration:
                 return
             after.preceding = [one for one in after.preceding if one is not before]
             before.preceding = [*(one for one in before.preceding if one is not after), after]
-        empty = Version([])
+        empty, generation = Version([]), object()
         if self._done:
             return
         target.files, target.links = empty.files, empty.links
@@ -385,7 +385,7 @@ class Restoration:
         target.held = 0
         target.following = None
         fs._newest = target
-        fs._generation = empty
+        fs._generation = generation
         fs._restoration = None
         self._done = True
 

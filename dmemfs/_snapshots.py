@@ -35,7 +35,9 @@ class Snapshots(Versioning):
         self._refuse_in_operation("snapshot")
         self._release_dropped()
         with self._lock:
-            return Snapshot(self, self._keep_version())
+            snapshot = Snapshot(self, self._keep_version())
+            self._some_are_astray = False
+        return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring the whole file system back to the state that a snapshot keeps.

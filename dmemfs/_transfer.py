@@ -12,6 +12,7 @@ from ._content import BlockList
 from ._grammar import StrPath
 from ._history import shared_content
 from ._nodes import Directory, File, Node
+from ._removal import Made
 from ._storage import FixedCursor
 from ._traversal import Traversal
 
@@ -175,7 +176,7 @@ class Transfer(Traversal):
 
     def _import_file(self, path: str, data: bytes, undo: list[Callable[[], object]]) -> None:
         """Put one file into the tree; before each step, add to `undo` what takes it back."""
-        made: list[str] = []
+        made: list[Made] = []
         undo.append(partial(self._unmake, made))
         self._make_above(path, made)
         undo.append(self._undo_of_put(path))

@@ -19,6 +19,7 @@ from ._grammar import StrPath
 from ._history import shared_content
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import Account
+from ._removal import Made
 
 
 class DirEntry(os.PathLike[Any]):
@@ -324,7 +325,7 @@ class Traversal(Attributes):
 
         Complexity: O(nodes and blocks).
         """
-        made: list[str] = []
+        made: list[Made] = []
         with self._lock:
             top = self._find_directory(src)
             try:

@@ -88,8 +88,10 @@ class Versioning(Transfer):
         undone too.
         """
         with self._lock:
+            astray = self._some_are_astray
             version = self._keep_version()
             version.holders = 1
+            self._some_are_astray = astray
         try:
             yield
         except BaseException:

@@ -72,3 +72,10 @@ class UnsavedError(sqlite3.OperationalError):
     The content is still in memory: `save()` or `close()` may be tried again. `__cause__`
     is the error that the save met.
     """
+
+
+# --- live databases ---------------------------------------------------------------
+
+
+class LiveDatabaseUnavailable(sqlite3.NotSupportedError):  # noqa: N818 - named for what is the case
+    """Raised where SQLite cannot open databases inside of a file system; the text says why."""

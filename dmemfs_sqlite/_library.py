@@ -123,12 +123,12 @@ def uninitialized_bytes(size: int) -> bytes:
 
 @functools.cache
 def _library_of(cls: Any) -> NativeLibrary | None:
-    if sys.implementation.name != "cpython" or not _in_main_interpreter():
+    if sys.implementation.name != "cpython" or not in_main_interpreter():
         return None
-    module = _extension_module(cls)
+    module = extension_module(cls)
     if module is None:
         return None
-    for candidate in _candidates(module):
+    for candidate in candidates(module):
         try:
             library = ctypes.CDLL(candidate)
             if _is_library_of(library, cls):
@@ -139,7 +139,7 @@ def _library_of(cls: Any) -> NativeLibrary | None:
     return None
 
 
-def _in_main_interpreter() -> bool:
+def in_main_interpreter() -> bool:
     """Tell whether ctypes may be called back here: in subinterpreters that aborts."""
     get, identify = (
         ctypes.pythonapi.PyInterpreterState_Get,
@@ -150,7 +150,7 @@ def _in_main_interpreter() -> bool:
     return bool(identify(get()) == 0)
 
 
-def _extension_module(cls: type) -> ModuleType | None:
+def extension_module(cls: type) -> ModuleType | None:
     """Return the compiled module of a connection class, `_sqlite3` for that of sqlite3."""
     for name, module in list(sys.modules.items()):
         if name.rpartition(".")[2] == "_sqlite3" and getattr(module, "Connection", None) is cls:
@@ -158,16 +158,17 @@ def _extension_module(cls: type) -> ModuleType | None:
     return None
 
 
-def _candidates(module: ModuleType) -> list[str | None]:
+def candidates(module: ModuleType) -> list[str | None]:
+    """Return what to load to reach the library of a compiled module, the likeliest first."""
     # A handle to an extension module also finds the symbols of the libraries it depends on.
-    candidates: list[str | None] = [getattr(module, "__file__", None)]
+    found: list[str | None] = [getattr(module, "__file__", None)]
     if sys.platform == "win32":
         # There it does not, but the module has brought this library in already.
-        candidates.insert(0, "sqlite3.dll")
+        found.insert(0, "sqlite3.dll")
     else:
         # None is the interpreter itself, which may be linked with SQLite statically.
-        candidates += [None, "libsqlite3.so.0", "libsqlite3.dylib"]
-    return list(dict.fromkeys(candidates))
+        found += [None, "libsqlite3.so.0", "libsqlite3.dylib"]
+    return list(dict.fromkeys(found))
 
 
 def _is_library_of(library: ctypes.CDLL, cls: type[sqlite3.Connection]) -> bool:

@@ -1,0 +1,95 @@
+"""Live databases: SQLite opens them inside of a MemoryFileSystem."""
+
+from __future__ import annotations
+
+import sqlite3
+from types import ModuleType
+from typing import Any, Literal
+from urllib.parse import quote
+
+from dmemfs import MemoryFileSystem
+
+from ._filesystem import PathLike
+from ._vfs_library import library_of
+
+Journal = Literal["file", "memory"]
+
+
+def connect(
+    fs: MemoryFileSystem,
+    path: PathLike,
+    *,
+    journal: Journal = "file",
+    module: ModuleType = sqlite3,
+    **connect_kwargs: Any,
+) -> sqlite3.Connection:
+    """Open a database that is a file of a file system.
+
+    Use a connection in one thread at a time. Two threads in one connection at once make the whole
+    interpreter wait for ever; `sqlite3` prevents it unless `check_same_thread=False` is given.
+
+    Args:
+        fs: The file system; it lives at least as long as the connection.
+        path: The file, which is made if it is missing, in a directory that exists.
+        journal: "file" keeps the rollback journal in a file beside the database, which survives
+            whatever happens. "memory" is quicker, for copies to throw away: what is copied or
+            restored in the middle of a transaction, or meets two failures in a row, is damaged.
+        module: sqlite3, or one like it, such as pysqlite3.
+        connect_kwargs: Further arguments of `sqlite3.connect`.
+
+    Returns:
+        The connection.
+
+    Raises:
+        LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
+        sqlite3.OperationalError: There is no such directory, or `path` is one.
+    """
+    uri = live_uri(fs, path, journal=journal, module=module)
+    connect_kwargs["uri"] = True
+    connection: sqlite3.Connection = module.connect(uri, **connect_kwargs)
+    return connection
+
+
+def live_uri(
+    fs: MemoryFileSystem,
+    path: PathLike,
+    *,
+    journal: Journal = "file",
+    module: ModuleType = sqlite3,
+    **parameters: str,
+) -> str:
+    """Return the URI of a file of a file system, for whatever opens SQLite by URI in this process.
+
+    Args:
+        fs: The file system. The URI does not keep it alive: without it, SQLite answers "no such
+            vfs".
+        path: The file.
+        journal: As for `connect`.
+        module: sqlite3, or the module like it that is to open the URI.
+        parameters: Further parameters of SQLite's, such as `mode="ro"` or `immutable="1"`.
+
+    Returns:
+        The URI, to be opened with `uri=True` where that has to be said.
+
+    Raises:
+        LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
+    """
+    if journal not in ("file", "memory"):
+        raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
+    if not isinstance(fs, MemoryFileSystem):
+        raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
+    if journal == "memory":
+        parameters["journal"] = journal
+    parameters = {"vfs": library_of(module).name_of(fs), **parameters}
+    query = "&".join(f"{quote(key)}={quote(value)}" for key, value in parameters.items())
+    return f"file:{quote(_absolute(path))}?{query}"
+
+
+def _absolute(path: PathLike) -> bytes:
+    text = path if isinstance(path, str | bytes) else path.__fspath__()
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogateescape")
+    if not text or b"\0" in text:
+        raise ValueError("a database needs a path, without NUL characters")
+    # Two slashes would begin the name of a host.
+    return b"/" + text.lstrip(b"/")

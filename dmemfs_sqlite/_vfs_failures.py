@@ -1,0 +1,110 @@
+"""What a callback answers when Python raised: no exception may get back into SQLite.
+
+An exception that leaves a callback makes ctypes return whatever stands in a register, which SQLite
+may take for success. Two kinds are told apart. A failure of the file system becomes the result code
+that SQLite knows how to handle. An interruption (Ctrl-C, or whatever a signal handler raises) has
+nothing to do with the call: the call is made again, and the interruption raised as soon as the
+thread is back in Python, which is when `sqlite3` would raise it on any other file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dis
+import errno
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from ._vfs_abi import FULL, IOERR_NOMEM, NOMEM
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_CODES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.ENOMEM: IOERR_NOMEM}
+_RESUMES_IN_AN_AWAIT = 3
+
+
+def entered_uninterrupted(function: _Function) -> _Function:
+    """Let no signal handler run in a function before its `try` begins.
+
+    CPython looks for signals in the instruction RESUME, which every function begins with and which
+    no `try` can cover. It does not where that instruction says that a function goes on after an
+    `await`; nothing else depends on it. Where there is no such instruction, nothing is changed.
+    """
+    resume = dis.opmap.get("RESUME")
+    code = function.__code__
+    instructions = bytearray(code.co_code)
+    for at in range(0, len(instructions), 2):
+        if instructions[at] == resume and instructions[at + 1] == 0:
+            instructions[at + 1] = _RESUMES_IN_AN_AWAIT
+            function.__code__ = code.replace(  # type: ignore[attr-defined]
+                co_code=bytes(instructions)
+            )
+            break
+    return function
+
+
+@entered_uninterrupted
+def answer_failure(
+    error: BaseException,
+    code: int,
+    again: bool,
+    atomic: bool,
+    callback: Callable[..., int],
+    *arguments: int,
+) -> int:
+    """Return what a callback answers that has met an error.
+
+    Args:
+        error: what was raised.
+        code: the result code of a failure without one of its own.
+        again: whether this is the second attempt already.
+        atomic: whether every failure has to be answered by NOMEM. The pager throws a journal in
+            memory away for FULL or an IOERR, and with it what undoes the pages written so far.
+        callback: what to call again, with a last argument True, after an interruption.
+        arguments: its arguments.
+    """
+    try:
+        if isinstance(error, OSError) and error.errno is not None:
+            return NOMEM if atomic else _CODES.get(error.errno, code)
+        if isinstance(error, MemoryError):
+            return NOMEM if atomic else IOERR_NOMEM
+        if again:
+            _raise_later(error)
+            return NOMEM if atomic else code
+        answer = callback(*arguments, True)
+        _raise_later(error)
+        return answer
+    except BaseException:
+        return NOMEM if atomic else code
+
+
+class _Mark:
+    """Dies with the frame that made it."""
+
+    __slots__ = ("__weakref__",)
+
+
+# The third argument is the weak reference that calls it; the C function knows of two.
+_set_async_exception = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.c_ulong, ctypes.py_object, ctypes.py_object
+)(("PyThreadState_SetAsyncExc", ctypes.pythonapi))
+_marks: dict[int, weakref.ref[_Mark]] = {}
+
+
+def _raise_later(error: BaseException) -> None:
+    """Have `error` raised in this thread, by the first instruction that can be interrupted.
+
+    That must be none of the callback under way. So the request is made by a C function that is
+    called when this frame is gone, and between there and SQLite no instruction looks for one.
+    """
+    thread = threading.get_ident()
+
+    class Again(type(error)):  # type: ignore[misc]
+        def __new__(cls) -> BaseException:  # type: ignore[misc]
+            return error
+
+    mark = _Mark()
+    _marks[thread] = weakref.ref(mark, partial(_set_async_exception, thread, Again))

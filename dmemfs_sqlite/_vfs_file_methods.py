@@ -1,0 +1,279 @@
+"""What SQLite calls to read, write and lock a file: the callbacks of `sqlite3_io_methods`.
+
+Every callback is one `try`, entered uninterrupted; `again` tells that the call was interrupted and
+is made a second time, which each of them allows. They are short, and repeat themselves a little:
+they run a dozen times for each transaction.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from ._vfs_abi import (
+    CANTOPEN,
+    FCNTL_HAS_MOVED,
+    FCNTL_PRAGMA,
+    IOCAP_POWERSAFE_OVERWRITE,
+    IOCAP_SAFE_APPEND,
+    IOCAP_SEQUENTIAL,
+    IOERR_CHECKRESERVEDLOCK,
+    IOERR_FSTAT,
+    IOERR_LOCK,
+    IOERR_READ,
+    IOERR_SHMLOCK,
+    IOERR_SHMMAP,
+    IOERR_SHORT_READ,
+    IOERR_TRUNCATE,
+    IOERR_UNLOCK,
+    IOERR_WRITE,
+    NOTFOUND,
+    OK,
+    OPEN_DELETEONCLOSE,
+    SHM_LOCK,
+    SHM_SHARED,
+)
+from ._vfs_failures import answer_failure, entered_uninterrupted
+from ._vfs_memory import MEMORY, ONE, ZERO, put_int64, put_pointer, text_at
+from ._vfs_open_file import OPEN_FILES
+
+# Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
+# file at any moment, by a copy or a snapshot, sees all writes up to then.
+_PROMISES = IOCAP_SAFE_APPEND | IOCAP_SEQUENTIAL | IOCAP_POWERSAFE_OVERWRITE
+# Bytes: the least that SQLite takes for a sector, and so the header of a journal.
+_SECTOR_SIZE = 512
+
+
+def _atomic(file: int) -> bool:
+    opened = OPEN_FILES.get(file)
+    return opened is not None and opened.atomic
+
+
+@entered_uninterrupted
+def _close(file: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES.get(file)
+        if opened is not None:
+            opened.close()
+            if opened.flags & OPEN_DELETEONCLOSE and opened._node.nlink:
+                opened.fs.remove(opened.name)
+            del OPEN_FILES[file]
+        return OK
+    except BaseException as error:
+        OPEN_FILES.pop(file, None) if again else None
+        return answer_failure(error, CANTOPEN, again, False, _close, file)
+
+
+@entered_uninterrupted
+def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        start = buffer - 1
+        opened._position = offset
+        found = opened.read_into(opened, MEMORY[start : start + count])
+        if found < count:
+            MEMORY[start + found : start + count] = bytes(count - found)
+            return IOERR_SHORT_READ
+        if opened.other_schema or opened.other_version:
+            opened.distort(start, count, offset)
+        return OK
+    except BaseException as error:
+        return answer_failure(
+            error, IOERR_READ, again, _atomic(file), _read, file, buffer, count, offset
+        )
+
+
+@entered_uninterrupted
+def _write(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        start = buffer - 1
+        opened._position = offset
+        opened.write(opened, MEMORY[start : start + count], count)
+        return OK
+    except BaseException as error:
+        return answer_failure(
+            error, IOERR_WRITE, again, _atomic(file), _write, file, buffer, count, offset
+        )
+
+
+@entered_uninterrupted
+def _truncate(file: int, size: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        opened.fs._truncate(opened._node, size, opened.name)
+        return OK
+    except BaseException as error:
+        return answer_failure(error, IOERR_TRUNCATE, again, _atomic(file), _truncate, file, size)
+
+
+@entered_uninterrupted
+def _sync(file: int, flags: int, again: bool = False) -> int:
+    return OK
+
+
+@entered_uninterrupted
+def _file_size(file: int, size: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        put_int64(MEMORY, size - 1, opened._node.size)
+        return OK
+    except BaseException as error:
+        return answer_failure(error, IOERR_FSTAT, again, _atomic(file), _file_size, file, size)
+
+
+@entered_uninterrupted
+def _lock(file: int, level: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        with opened.fs._lock:
+            if opened.restored:
+                opened.find_again()
+            return opened.locks.lock(opened, level)
+    except BaseException as error:
+        return answer_failure(error, IOERR_LOCK, again, _atomic(file), _lock, file, level)
+
+
+@entered_uninterrupted
+def _unlock(file: int, level: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        if opened.level > level:
+            with opened.fs._lock:
+                opened.locks.unlock(opened, level)
+        return OK
+    except BaseException as error:
+        return answer_failure(error, IOERR_UNLOCK, again, _atomic(file), _unlock, file, level)
+
+
+@entered_uninterrupted
+def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
+    try:
+        MEMORY[answer - 1 : answer + 3] = ONE if OPEN_FILES[file].locks.reserved else ZERO
+        return OK
+    except BaseException as error:
+        return answer_failure(
+            error,
+            IOERR_CHECKRESERVEDLOCK,
+            again,
+            _atomic(file),
+            _check_reserved_lock,
+            file,
+            answer,
+        )
+
+
+@entered_uninterrupted
+def _file_control(file: int, operation: int, argument: int, again: bool = False) -> int:
+    try:
+        if operation == FCNTL_HAS_MOVED:
+            opened = OPEN_FILES[file]
+            moved = opened.fs._peek(opened.name) is not opened._node
+            MEMORY[argument - 1 : argument + 3] = ONE if moved else ZERO
+            return OK
+        if operation == FCNTL_PRAGMA:
+            _notice_pragma(file, argument)
+        return NOTFOUND
+    except BaseException as error:
+        return answer_failure(
+            error, NOTFOUND, again, _atomic(file), _file_control, file, operation, argument
+        )
+
+
+def _notice_pragma(file: int, argument: int) -> None:
+    """Learn of a journal in memory, for which failures have other codes."""
+    _, name, value = (ctypes.c_void_p * 3).from_address(argument)
+    if name and value and text_at(name).lower() == "journal_mode":
+        OPEN_FILES[file].atomic = text_at(value).lower() in ("memory", "off")
+
+
+@entered_uninterrupted
+def _sector_size(file: int, again: bool = False) -> int:
+    return _SECTOR_SIZE
+
+
+@entered_uninterrupted
+def _device_characteristics(file: int, again: bool = False) -> int:
+    return _PROMISES
+
+
+@entered_uninterrupted
+def _shm_map(
+    file: int, region: int, size: int, extend: int, address: int, again: bool = False
+) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        with opened.fs._lock:
+            where = opened.locks.map_region(opened, region, size, bool(extend))
+        put_pointer(MEMORY, address - 1, where)
+        return OK
+    except BaseException as error:
+        return answer_failure(
+            *(error, IOERR_SHMMAP, again, _atomic(file)),
+            *(_shm_map, file, region, size, extend, address),
+        )
+
+
+@entered_uninterrupted
+def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES[file]
+        shared = flags & SHM_SHARED != 0
+        with opened.fs._lock:
+            if flags & SHM_LOCK:
+                if opened.restored:
+                    opened.find_again()
+                return opened.locks.lock_slots(opened, first, count, shared)
+            opened.locks.unlock_slots(opened, first, count, shared)
+            return OK
+    except BaseException as error:
+        return answer_failure(
+            error, IOERR_SHMLOCK, again, _atomic(file), _shm_lock, file, first, count, flags
+        )
+
+
+@entered_uninterrupted
+def _shm_barrier(file: int, again: bool = False) -> None:
+    """Order memory accesses: to take the interpreter's lock and give it back is a barrier."""
+
+
+@entered_uninterrupted
+def _shm_unmap(file: int, delete: int, again: bool = False) -> int:
+    try:
+        opened = OPEN_FILES.get(file)
+        if opened is not None:
+            with opened.fs._lock:
+                opened.locks.unmap(opened)
+        return OK
+    except BaseException as error:
+        return answer_failure(error, IOERR_SHMMAP, again, _atomic(file), _shm_unmap, file, delete)
+
+
+CALLBACKS: dict[str, Any] = {
+    "xClose": _close,
+    "xRead": _read,
+    "xWrite": _write,
+    "xTruncate": _truncate,
+    "xSync": _sync,
+    "xFileSize": _file_size,
+    "xLock": _lock,
+    "xUnlock": _unlock,
+    "xCheckReservedLock": _check_reserved_lock,
+    "xFileControl": _file_control,
+    "xSectorSize": _sector_size,
+    "xDeviceCharacteristics": _device_characteristics,
+    "xShmMap": _shm_map,
+    "xShmLock": _shm_lock,
+    "xShmBarrier": _shm_barrier,
+    "xShmUnmap": _shm_unmap,
+}
+"""Each callback by the name of its member."""
+

@@ -1,0 +1,54 @@
+"""The memory that SQLite hands to a VFS, and objects that outlive the interpreter's teardown."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import sys
+from typing import Any, TypeVar
+
+_Object = TypeVar("_Object")
+_BUFFER_WRITABLE = 0x200
+
+_view_of = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)(
+    ("PyMemoryView_FromMemory", ctypes.pythonapi)
+)
+
+MEMORY: memoryview = _view_of(1, sys.maxsize, _BUFFER_WRITABLE)
+"""All of the process's memory, address 1 first: there is no address 0.
+
+`MEMORY[address - 1 : address - 1 + count]` are the bytes at an address that SQLite passes. To slice
+this one view costs a quarter of what any call through ctypes does, and pages are copied millions of
+times.
+"""
+
+ZERO, ONE = ((0).to_bytes(4, sys.byteorder), (1).to_bytes(4, sys.byteorder))
+"""The C ints 0 and 1, for results of SQLite's that are one."""
+
+put_int64 = struct.Struct("=q").pack_into
+"""Store a 64-bit integer: `put_int64(MEMORY, address - 1, value)`."""
+
+put_int = struct.Struct("=i").pack_into
+put_pointer = struct.Struct("P").pack_into
+NULL = bytes(ctypes.sizeof(ctypes.c_void_p))
+
+
+def text_at(address: int) -> str:
+    """Return the NUL-terminated path at an address."""
+    return ctypes.string_at(address).decode("utf-8", "surrogateescape")
+
+
+def address_of(buffer: bytearray) -> int:
+    """Return where the bytes of a buffer lie that is never resized."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+def immortal(thing: _Object) -> _Object:
+    """Keep an object for ever, the teardown of the interpreter included.
+
+    Connections that are still open then are closed by calls that arrive after most modules are
+    gone.
+    """
+    increase: Any = ctypes.pythonapi.Py_IncRef
+    increase(ctypes.py_object(thing))
+    return thing

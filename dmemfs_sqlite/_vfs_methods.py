@@ -1,0 +1,213 @@
+"""What SQLite calls to open, find and delete files: the callbacks of `sqlite3_vfs`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import secrets
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dmemfs import MemoryFileSystem
+
+from ._vfs_abi import (
+    CANTOPEN,
+    CANTOPEN_ISDIR,
+    IOERR_ACCESS,
+    IOERR_DELETE,
+    IOERR_DELETE_NOENT,
+    OK,
+    OPEN_CREATE,
+    OPEN_DELETEONCLOSE,
+    OPEN_EXCLUSIVE,
+    OPEN_MAIN_DB,
+    OPEN_MEMORY,
+)
+from ._vfs_failures import answer_failure, entered_uninterrupted
+from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
+from ._vfs_open_file import OPEN_FILES, OpenFile, volume_of
+
+_MOST_LINKS = 40
+
+
+@dataclass(slots=True)
+class Registration:
+    """A file system under the name by which one SQLite library knows it.
+
+    Attributes:
+        fs: weak, so that a registration, which has no end, does not keep it alive.
+        file_methods: the address of the `sqlite3_io_methods` of its files.
+        uri_parameter: `sqlite3_uri_parameter`, which takes the address of a name and a key.
+    """
+
+    fs: weakref.ref[MemoryFileSystem]
+    file_methods: int
+    uri_parameter: Callable[[int, bytes], bytes | None]
+
+    def file_system(self) -> MemoryFileSystem:
+        fs = self.fs()
+        if fs is None:
+            raise FileNotFoundError(errno.ENOENT, "the file system is gone")
+        return fs
+
+
+REGISTRATIONS: dict[int, Registration] = {}
+"""By the address of their `sqlite3_vfs`."""
+
+
+def open_in(
+    registration: Registration,
+    fs: MemoryFileSystem,
+    path: str | None,
+    name: int | None,
+    file: int,
+    flags: int,
+    *,
+    again: bool = False,
+) -> int:
+    """Open a file for SQLite, and return the flags that it was opened with.
+
+    Args:
+        registration: has the methods of the file.
+        fs: where the file is.
+        path: the path in it, None for a temporary file.
+        name: the address of SQLite's own name of the file, which knows the URI's parameters.
+        file: the address of the `sqlite3_file`.
+        flags: how to open it.
+        again: whether what is to be made may be there, from an attempt that was interrupted.
+    """
+    volume = volume_of(fs)
+    with fs._lock:
+        if path is None:
+            # As the kernel's own temporary files: made, and removed while it is open.
+            path = f"/.sqlite-{secrets.token_hex(8)}"
+            node = fs._file_to_open(path, create=True)
+            fs.remove(path)
+            flags &= ~OPEN_DELETEONCLOSE
+        else:
+            create = flags & OPEN_CREATE != 0
+            exclusive = create and flags & OPEN_EXCLUSIVE != 0 and not again
+            node = fs._file_to_open(path, create=create, exclusive=exclusive)
+        atomic = (
+            name is not None
+            and flags & OPEN_MAIN_DB != 0
+            and registration.uri_parameter(name, b"journal") == b"memory"
+        )
+        OPEN_FILES[file] = OpenFile(volume, fs, node, path, flags, atomic)
+    # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
+    return flags | OPEN_MEMORY if atomic else flags
+
+
+@entered_uninterrupted
+def _open(
+    vfs: int, name: int | None, file: int, flags: int, opened: int | None, again: bool = False
+) -> int:
+    try:
+        MEMORY[file - 1 : file - 1 + len(NULL)] = NULL  # so that nothing is closed if this fails
+        registration = REGISTRATIONS[vfs]
+        path = text_at(name) if name else None
+        fs = registration.file_system()
+        flags = open_in(registration, fs, path, name, file, flags, again=again)
+        if opened:
+            put_int(MEMORY, opened - 1, flags)
+        put_pointer(MEMORY, file - 1, registration.file_methods)
+        return OK
+    except IsADirectoryError:
+        return CANTOPEN_ISDIR
+    except BaseException as error:
+        return answer_failure(
+            error, CANTOPEN, again, False, _open, vfs, name or 0, file, flags, opened or 0
+        )
+
+
+@entered_uninterrupted
+def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
+    try:
+        return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
+    except BaseException as error:
+        return answer_failure(error, IOERR_DELETE, again, False, _delete, vfs, name, sync)
+
+
+def delete_in(fs: MemoryFileSystem, path: str, *, again: bool = False) -> int:
+    """Remove a file, and return what SQLite wants to hear."""
+    try:
+        fs.remove(path)
+    except FileNotFoundError:
+        return OK if again else IOERR_DELETE_NOENT
+    return OK
+
+
+@entered_uninterrupted
+def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> int:
+    try:
+        there = has_content(REGISTRATIONS[vfs].file_system(), text_at(name))
+        MEMORY[answer - 1 : answer + 3] = ONE if there else ZERO
+        return OK
+    except BaseException as error:
+        return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)
+
+
+def has_content(fs: MemoryFileSystem, path: str) -> bool:
+    """Tell whether something is there; SQLite takes an empty file for none, as for a journal."""
+    return fs.exists(path) and fs.get_size(path) > 0
+
+
+@entered_uninterrupted
+def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = False) -> int:
+    try:
+        full = canonical_path(REGISTRATIONS[vfs].file_system(), text_at(name))
+        return put_path(full, size, path)
+    except BaseException as error:
+        return answer_failure(
+            error, CANTOPEN, again, False, _full_pathname, vfs, name, size, path
+        )
+
+
+def put_path(path: str, size: int, address: int) -> int:
+    """Store a path in SQLite's buffer of `size` bytes."""
+    text = path.encode("utf-8", "surrogateescape") + b"\0"
+    if len(text) > size:
+        return CANTOPEN
+    MEMORY[address - 1 : address - 1 + len(text)] = text
+    return OK
+
+
+def canonical_path(fs: MemoryFileSystem, path: str) -> str:
+    """Return the path without symbolic links, so that one database has one journal.
+
+    Complexity: O(components).
+    """
+    pending = [name for name in reversed(path.split("/")) if name]
+    found = "/"
+    links = 0
+    while pending:
+        name = pending.pop()
+        if name == ".":
+            continue
+        if name == "..":
+            found = posixpath.dirname(found)
+            continue
+        step = posixpath.join(found, name)
+        if not fs.is_symlink(step):
+            found = step
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        target = str(fs.readlink(step))
+        if target.startswith("/"):
+            found = "/"
+        pending.extend(part for part in reversed(target.split("/")) if part)
+    return found
+
+
+CALLBACKS: dict[str, Any] = {
+    "xOpen": _open,
+    "xDelete": _delete,
+    "xAccess": _access,
+    "xFullPathname": _full_pathname,
+}
+"""Each callback by the name of its member."""

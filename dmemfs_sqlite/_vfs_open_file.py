@@ -1,0 +1,209 @@
+"""The files that SQLite has open in file systems, and what all those of one file system share."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import threading
+import weakref
+from collections.abc import Collection
+from typing import Any
+
+from dmemfs import MemoryFileSystem
+
+from ._vfs_abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
+from ._vfs_locks import NodeLocks
+from ._vfs_memory import MEMORY
+
+# In the header of a database: what changes with every transaction, and with every schema.
+_VERSION_OFFSET, _VERSION_SIZE = 24, 16
+_SCHEMA_COOKIE = slice(40, 44)
+_SMALLEST_PAGE = 512
+_FRAME_HEADER = 24
+_FIRST_PAGE = (1).to_bytes(4, "big")
+
+
+class OpenFile:
+    """A file that SQLite has open; also the cursor by which the file system reads and writes.
+
+    Attributes:
+        fs: the file system, which lives as long as one of its files is open.
+        name: the path; of a temporary file, the one that it had when it was made.
+        flags: those of SQLite's xOpen.
+        atomic: whether the rollback journal is in memory, see `answer_failure`.
+        level: the lock of the ladder that it holds.
+        shared_slots, exclusive_slots: bits of the slots of the WAL index that it has locked.
+        maps_index: whether it uses the WAL index.
+        thread: the thread that took the latest lock.
+        restored: whether the file system was restored to a snapshot since it was used last.
+    """
+
+    __slots__ = (
+        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "level", "locks"),
+        *("maps_index", "name", "other_schema", "other_version", "read_into", "restored"),
+        *("shared_slots", "thread", "volume", "write"),
+    )
+
+    def __init__(
+        self, volume: Volume, fs: MemoryFileSystem, node: Any, name: str, flags: int, atomic: bool
+    ) -> None:
+        self._node = node
+        self._position = 0
+        self.name = name
+        self.flags = flags
+        self.atomic = atomic
+        self.fs = fs
+        self.volume = volume
+        self.level = LOCK_NONE
+        self.shared_slots = self.exclusive_slots = 0
+        self.maps_index = False
+        self.thread = 0
+        self.restored = self.other_version = self.other_schema = False
+        self.read_into = fs._read_into
+        self.write = fs._write
+        self.locks: NodeLocks = volume.join(self)
+
+    def find_again(self) -> None:
+        """Take up the file as it is after a restore.
+
+        What the connection has cached is another history's: its pages, and the schema even where
+        both histories arrived at the same number. So the first look at either number afterwards
+        shows one that never was, and SQLite reads anew.
+        """
+        with self.fs._lock:
+            node: Any
+            if self.flags & OPEN_WAL:
+                # A log that is missing now is begun anew, for all who had the former one open.
+                node = self.fs._file_to_open(self.name, create=True)
+            else:
+                node = self.fs._peek(self.name)
+            if node is not self._node and type(node) is type(self._node):
+                if self.maps_index:
+                    raise OSError(errno.ESTALE, "another file is there now: connect again")
+                self.volume.leave(self)
+                self._node = node
+                self.locks = self.volume.join(self)
+            self.other_version = self.flags & OPEN_MAIN_DB != 0
+            self.other_schema = self.flags & (OPEN_MAIN_DB | OPEN_WAL) != 0
+            self.restored = False
+
+    def distort(self, start: int, count: int, offset: int) -> None:
+        """Change the numbers of another history in what was just read into `MEMORY[start:]`."""
+        if count == _VERSION_SIZE and offset == _VERSION_OFFSET:
+            self.other_version = False
+            MEMORY[start : start + count] = secrets.token_bytes(count)
+        elif self._is_first_page(count, offset):
+            self.other_schema = False
+            MEMORY[start + _SCHEMA_COOKIE.start : start + _SCHEMA_COOKIE.stop] = (
+                secrets.token_bytes(_SCHEMA_COOKIE.stop - _SCHEMA_COOKIE.start)
+            )
+
+    def _is_first_page(self, count: int, offset: int) -> bool:
+        if count < _SMALLEST_PAGE or count & (count - 1):
+            return False
+        if self.flags & OPEN_WAL:
+            if offset < _FRAME_HEADER:
+                return False
+            self._position = offset - _FRAME_HEADER
+            return bytes(self.fs._read(self, len(_FIRST_PAGE))) == _FIRST_PAGE
+        return offset == 0 and self.flags & OPEN_MAIN_DB != 0
+
+    def close(self) -> None:
+        """Give up every lock and the file."""
+        with self.fs._lock:
+            self.locks.abandon(self)
+            self.volume.leave(self)
+
+
+class Volume:
+    """The open files of one file system, whatever SQLite library opened them."""
+
+    def __init__(self, fs: MemoryFileSystem) -> None:
+        self._locks: dict[int, NodeLocks] = {}
+        fs._restore_guards.append(self.prepare_restore)
+
+    def join(self, file: OpenFile) -> NodeLocks:
+        """Return the locks that the file shares with the others of its node.
+
+        The node lives as long as one of them is open, and so nobody else has its number.
+        """
+        locks = self._locks.setdefault(id(file._node), NodeLocks())
+        locks.files.add(file)
+        return locks
+
+    def leave(self, file: OpenFile) -> None:
+        locks = self._locks.get(id(file._node))
+        if locks is not None:
+            locks.files.discard(file)
+            if not locks.files:
+                del self._locks[id(file._node)]
+
+    def prepare_restore(self, nodes: Collection[Any]) -> None:
+        """Refuse to change files under a transaction; have all others looked at anew.
+
+        Called with the lock of the file system held.
+
+        Args:
+            nodes: what is about to change.
+
+        Raises:
+            OSError: EBUSY, a connection is in a transaction.
+        """
+        changing = set(map(id, nodes))
+        files = [file for locks in list(self._locks.values()) for file in list(locks.files)]
+        used = [file.name for file in files if file.locks.in_transaction(file)]
+        used += [name + suffix for name in used for suffix in ("-journal", "-wal")]
+        for file in files:
+            if file.name in used and id(file._node) in changing:
+                raise OSError(
+                    errno.EBUSY,
+                    f"{os.strerror(errno.EBUSY)}: a connection is in a transaction; "
+                    "end it before the restore",
+                    file.name,
+                )
+        for file in files:
+            if file.name not in used:
+                file.restored = True
+                file.locks.forget_index()
+
+
+OPEN_FILES: dict[int, OpenFile] = {}
+"""The open files by the address of the `sqlite3_file` that SQLite knows them by."""
+
+_volumes: weakref.WeakKeyDictionary[MemoryFileSystem, Volume] = weakref.WeakKeyDictionary()
+_mutex = threading.Lock()
+
+
+def volume_of(fs: MemoryFileSystem) -> Volume:
+    """Return what the open files of a file system share; made when it is first asked for."""
+    with _mutex:
+        if hasattr(os, "register_at_fork"):
+            _register_at_fork()
+        volume = _volumes.get(fs)
+        if volume is None:
+            volume = _volumes[fs] = Volume(fs)
+        return volume
+
+
+def _abandon_files_of_lost_threads() -> None:
+    """Unlock in a forked child what threads have locked that it has not got.
+
+    What they left half done is undone by the next connection, as after a crash; their own
+    connections cannot be used any more.
+    """
+    this = threading.get_ident()
+    for address, file in list(OPEN_FILES.items()):
+        if file.thread != this and file.locks.in_transaction(file):
+            del OPEN_FILES[address]
+            file.close()
+
+
+_registered = False
+
+
+def _register_at_fork() -> None:
+    global _registered
+    if not _registered:
+        _registered = True
+        os.register_at_fork(after_in_child=_abandon_files_of_lost_threads)

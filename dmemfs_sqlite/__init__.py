@@ -1,13 +1,15 @@
-"""Carry SQLite databases between memory and a file system."""
+"""SQLite databases in a file system in memory: live there, or carried in and out."""
 
 from ._errors import (
     BusyError,
     IncompatibleTargetError,
+    LiveDatabaseUnavailable,
     OpenTransactionError,
     SnapshotError,
     UnsafeURIError,
     UnsavedError,
 )
+from ._live import connect, live_uri
 from ._load import load_db
 from ._save import save_db
 from ._shared import SharedDatabase
@@ -17,6 +19,7 @@ from ._uri import explain_uri, memory_uri
 __all__ = [
     "BusyError",
     "IncompatibleTargetError",
+    "LiveDatabaseUnavailable",
     "OpenTransactionError",
     "SharedDatabase",
     "SnapshotError",
@@ -24,7 +27,9 @@ __all__ = [
     "UnsafeURIError",
     "UnsavedError",
     "Version",
+    "connect",
     "explain_uri",
+    "live_uri",
     "load_db",
     "memory_uri",
     "save_db",

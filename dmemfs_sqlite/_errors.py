@@ -77,5 +77,5 @@ class UnsavedError(sqlite3.OperationalError):
 # --- live databases ---------------------------------------------------------------
 
 
-class LiveDatabaseUnavailable(sqlite3.NotSupportedError):  # noqa: N818 - named for what is the case
+class LiveDatabaseUnavailable(sqlite3.NotSupportedError):
     """Raised where SQLite cannot open databases inside of a file system; the text says why."""

@@ -39,9 +39,7 @@ def entered_uninterrupted(function: _Function) -> _Function:
     for at in range(0, len(instructions), 2):
         if instructions[at] == resume and instructions[at + 1] == 0:
             instructions[at + 1] = _RESUMES_IN_AN_AWAIT
-            function.__code__ = code.replace(  # type: ignore[attr-defined]
-                co_code=bytes(instructions)
-            )
+            function.__code__ = code.replace(co_code=bytes(instructions))
             break
     return function
 

@@ -11,7 +11,6 @@ import ctypes
 from typing import Any
 
 from ._vfs_abi import (
-    CANTOPEN,
     FCNTL_HAS_MOVED,
     FCNTL_PRAGMA,
     IOCAP_POWERSAFE_OVERWRITE,
@@ -39,7 +38,7 @@ from ._vfs_open_file import OPEN_FILES
 
 # Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
 # file at any moment, by a copy or a snapshot, sees all writes up to then.
-_PROMISES = IOCAP_SAFE_APPEND | IOCAP_SEQUENTIAL | IOCAP_POWERSAFE_OVERWRITE
+PROMISES = IOCAP_SAFE_APPEND | IOCAP_SEQUENTIAL | IOCAP_POWERSAFE_OVERWRITE
 # Bytes: the least that SQLite takes for a sector, and so the header of a journal.
 _SECTOR_SIZE = 512
 
@@ -54,14 +53,15 @@ def _close(file: int, again: bool = False) -> int:
     try:
         opened = OPEN_FILES.get(file)
         if opened is not None:
-            opened.close()
+            opened.leave()
             if opened.flags & OPEN_DELETEONCLOSE and opened._node.nlink:
                 opened.fs.remove(opened.name)
             del OPEN_FILES[file]
         return OK
     except BaseException as error:
-        OPEN_FILES.pop(file, None) if again else None
-        return answer_failure(error, CANTOPEN, again, False, _close, file)
+        if again:
+            OPEN_FILES.pop(file, None)
+        return answer_failure(error, OK, again, False, _close, file)
 
 
 @entered_uninterrupted
@@ -71,8 +71,7 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
         if opened.restored:
             opened.find_again()
         start = buffer - 1
-        opened._position = offset
-        found = opened.read_into(opened, MEMORY[start : start + count])
+        found = opened.read_page(opened._node, offset, count, MEMORY[start : start + count])
         if found < count:
             MEMORY[start + found : start + count] = bytes(count - found)
             return IOERR_SHORT_READ
@@ -176,7 +175,10 @@ def _file_control(file: int, operation: int, argument: int, again: bool = False)
     try:
         if operation == FCNTL_HAS_MOVED:
             opened = OPEN_FILES[file]
-            moved = opened.fs._peek(opened.name) is not opened._node
+            try:
+                moved = opened.fs._find(opened.name) is not opened._node
+            except OSError:
+                moved = True
             MEMORY[argument - 1 : argument + 3] = ONE if moved else ZERO
             return OK
         if operation == FCNTL_PRAGMA:
@@ -202,7 +204,7 @@ def _sector_size(file: int, again: bool = False) -> int:
 
 @entered_uninterrupted
 def _device_characteristics(file: int, again: bool = False) -> int:
-    return _PROMISES
+    return PROMISES
 
 
 @entered_uninterrupted
@@ -216,9 +218,9 @@ def _shm_map(
         put_pointer(MEMORY, address - 1, where)
         return OK
     except BaseException as error:
+        atomic = _atomic(file)
         return answer_failure(
-            *(error, IOERR_SHMMAP, again, _atomic(file)),
-            *(_shm_map, file, region, size, extend, address),
+            error, IOERR_SHMMAP, again, atomic, _shm_map, file, region, size, extend, address
         )
 
 
@@ -276,4 +278,3 @@ CALLBACKS: dict[str, Any] = {
     "xShmUnmap": _shm_unmap,
 }
 """Each callback by the name of its member."""
-

@@ -23,12 +23,16 @@ from ._vfs_abi import (
     CANTOPEN,
     FILE_METHODS,
     FILE_METHODS_VERSION,
+    IOCAP_ATOMIC,
     OK,
+    OPEN_CREATE,
+    OPEN_MAIN_DB,
+    OPEN_READWRITE,
     VFS_METHODS,
     FileMethods,
     Vfs,
 )
-from ._vfs_memory import MEMORY, NULL, immortal
+from ._vfs_memory import MEMORY, NULL, address_of, immortal
 from ._vfs_methods import REGISTRATIONS, Registration
 
 # The VFSs that SQLite is built with. What is taken over from one ignores the structure that it is
@@ -89,9 +93,7 @@ class VfsLibrary:
     def registration(self, fs: MemoryFileSystem) -> Registration:
         return Registration(weakref.ref(fs), self.file_methods, self.uri_parameter)
 
-    def new_vfs(
-        self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE
-    ) -> Vfs:
+    def new_vfs(self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE) -> Vfs:
         """Return a VFS; what it does not do itself the platform's own does."""
         platform = self.platform
         vfs = Vfs(
@@ -139,10 +141,41 @@ class VfsLibrary:
         takes no arguments, and C lets the caller pass some. A memory barrier is to take a mutex and
         let it go, as sqlite3_memory_used() does.
         """
-        return {
+        found = {
             "xSync": address_in_c(self._library.sqlite3_initialize),
             "xShmBarrier": address_in_c(self._library.sqlite3_memory_used),
         }
+        promises = self._promises_of_memdb()
+        return found if promises is None else found | {"xDeviceCharacteristics": promises}
+
+    def _promises_of_memdb(self) -> int | None:
+        """Return memdb's xDeviceCharacteristics: a function in C that answers what ours does.
+
+        It looks at no file, for it has but one answer; where that is another than ours, this
+        returns None.
+        """
+        memdb = self._library.sqlite3_vfs_find(b"memdb")
+        if not memdb:
+            return None
+        file = immortal(bytearray(memdb.contents.szOsFile))
+        flags = OPEN_READWRITE | OPEN_CREATE | OPEN_MAIN_DB
+        answer = immortal(bytearray(4))
+        status = VFS_METHODS["xOpen"](memdb.contents.xOpen)(
+            ctypes.addressof(memdb.contents), None, address_of(file), flags, address_of(answer)
+        )
+        if status != OK:
+            return None
+        address = ctypes.c_void_p.from_buffer(file).value
+        assert address is not None
+        methods = FileMethods.from_address(address)
+        promises = FILE_METHODS["xDeviceCharacteristics"](methods.xDeviceCharacteristics)(
+            address_of(file)
+        )
+        FILE_METHODS["xClose"](methods.xClose)(address_of(file))
+        if promises & ~IOCAP_ATOMIC != _vfs_file_methods.PROMISES:
+            return None
+        found: int = methods.xDeviceCharacteristics
+        return found
 
 
 def address_in_c(function: Any) -> int:

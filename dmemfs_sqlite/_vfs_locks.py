@@ -170,7 +170,7 @@ class NodeLocks:
         return file.level > LOCK_NONE
 
     def abandon(self, file: OpenFile) -> None:
-        """Take away all that a file has locked, for a thread that is no more."""
-        self.unmap(file)
+        """Take away all that a file has locked."""
+        if file.maps_index:
+            self.unmap(file)
         self.unlock(file, LOCK_NONE)
-        self.files.discard(file)

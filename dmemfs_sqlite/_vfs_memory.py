@@ -14,6 +14,10 @@ _view_of = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t
     ("PyMemoryView_FromMemory", ctypes.pythonapi)
 )
 
+_bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(
+    ("PyBytes_FromString", ctypes.pythonapi)
+)
+
 MEMORY: memoryview = _view_of(1, sys.maxsize, _BUFFER_WRITABLE)
 """All of the process's memory, address 1 first: there is no address 0.
 
@@ -35,7 +39,7 @@ NULL = bytes(ctypes.sizeof(ctypes.c_void_p))
 
 def text_at(address: int) -> str:
     """Return the NUL-terminated path at an address."""
-    return ctypes.string_at(address).decode("utf-8", "surrogateescape")
+    return str(_bytes_at(address), "utf-8", "surrogateescape")
 
 
 def address_of(buffer: bytearray) -> int:

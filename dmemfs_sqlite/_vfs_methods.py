@@ -28,9 +28,11 @@ from ._vfs_abi import (
 )
 from ._vfs_failures import answer_failure, entered_uninterrupted
 from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
-from ._vfs_open_file import OPEN_FILES, OpenFile, volume_of
+from ._vfs_open_file import OPEN_FILES, OpenFile
 
 _MOST_LINKS = 40
+# Characters: a name that has no more of them has no more bytes than a name may have.
+_SURELY_SHORT = 63
 
 
 @dataclass(slots=True)
@@ -79,26 +81,38 @@ def open_in(
         flags: how to open it.
         again: whether what is to be made may be there, from an attempt that was interrupted.
     """
-    volume = volume_of(fs)
-    with fs._lock:
-        if path is None:
-            # As the kernel's own temporary files: made, and removed while it is open.
-            path = f"/.sqlite-{secrets.token_hex(8)}"
+    if path is None:
+        # As the kernel's own temporary files: made, and removed while it is open.
+        path = f"/.sqlite-{secrets.token_hex(8)}"
+        with fs._lock:
             node = fs._file_to_open(path, create=True)
             fs.remove(path)
-            flags &= ~OPEN_DELETEONCLOSE
-        else:
-            create = flags & OPEN_CREATE != 0
-            exclusive = create and flags & OPEN_EXCLUSIVE != 0 and not again
-            node = fs._file_to_open(path, create=create, exclusive=exclusive)
-        atomic = (
-            name is not None
-            and flags & OPEN_MAIN_DB != 0
-            and registration.uri_parameter(name, b"journal") == b"memory"
+        flags &= ~OPEN_DELETEONCLOSE
+    else:
+        create = flags & OPEN_CREATE != 0
+        exclusive = create and flags & OPEN_EXCLUSIVE != 0 and not again
+        node = (create and _new_file(fs, path)) or fs._file_to_open(
+            path, create=create, exclusive=exclusive
         )
-        OPEN_FILES[file] = OpenFile(volume, fs, node, path, flags, atomic)
-    # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
-    return flags | OPEN_MEMORY if atomic else flags
+    opened = OpenFile(fs, node, path, flags)
+    OPEN_FILES[file] = opened
+    if name and flags & OPEN_MAIN_DB and registration.uri_parameter(name, b"journal") == b"memory":
+        opened.atomic = True
+        # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
+        return flags | OPEN_MEMORY
+    return flags
+
+
+def _new_file(fs: MemoryFileSystem, path: str) -> Any:
+    """Make the usual journal, whose directory was met before; None where it takes longer.
+
+    SQLite makes one for each transaction.
+    """
+    head, _, name = path.rpartition("/")
+    directory = fs._directories.get(head)
+    if directory is None or name in directory.children or len(name) > _SURELY_SHORT:
+        return None
+    return fs._create_file(directory, name, path)
 
 
 @entered_uninterrupted
@@ -143,7 +157,9 @@ def delete_in(fs: MemoryFileSystem, path: str, *, again: bool = False) -> int:
 @entered_uninterrupted
 def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> int:
     try:
-        there = has_content(REGISTRATIONS[vfs].file_system(), text_at(name))
+        fs: Any = REGISTRATIONS[vfs].fs()
+        path = text_at(name)
+        there = fs.exists(path) and has_content(fs, path)
         MEMORY[answer - 1 : answer + 3] = ONE if there else ZERO
         return OK
     except BaseException as error:
@@ -151,8 +167,11 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
 
 
 def has_content(fs: MemoryFileSystem, path: str) -> bool:
-    """Tell whether something is there; SQLite takes an empty file for none, as for a journal."""
-    return fs.exists(path) and fs.get_size(path) > 0
+    """Tell whether something is there; an empty file is nothing, as for the VFS of Unix."""
+    try:
+        return fs.stat(path).st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 @entered_uninterrupted
@@ -161,9 +180,7 @@ def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = Fals
         full = canonical_path(REGISTRATIONS[vfs].file_system(), text_at(name))
         return put_path(full, size, path)
     except BaseException as error:
-        return answer_failure(
-            error, CANTOPEN, again, False, _full_pathname, vfs, name, size, path
-        )
+        return answer_failure(error, CANTOPEN, again, False, _full_pathname, vfs, name, size, path)
 
 
 def put_path(path: str, size: int, address: int) -> int:

@@ -8,6 +8,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from dmemfs import MemoryFileSystem
@@ -32,6 +33,7 @@ class OpenFile:
         name: the path; of a temporary file, the one that it had when it was made.
         flags: those of SQLite's xOpen.
         atomic: whether the rollback journal is in memory, see `answer_failure`.
+        locks: what it shares with the other open files of its node.
         level: the lock of the ladder that it holds.
         shared_slots, exclusive_slots: bits of the slots of the WAL index that it has locked.
         maps_index: whether it uses the WAL index.
@@ -41,28 +43,23 @@ class OpenFile:
 
     __slots__ = (
         *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "level", "locks"),
-        *("maps_index", "name", "other_schema", "other_version", "read_into", "restored"),
-        *("shared_slots", "thread", "volume", "write"),
+        *("maps_index", "name", "other_schema", "other_version", "read_page", "restored"),
+        *("shared_slots", "thread", "write"),
     )
 
-    def __init__(
-        self, volume: Volume, fs: MemoryFileSystem, node: Any, name: str, flags: int, atomic: bool
-    ) -> None:
+    def __init__(self, fs: MemoryFileSystem, node: Any, name: str, flags: int) -> None:
         self._node = node
         self._position = 0
         self.name = name
         self.flags = flags
-        self.atomic = atomic
         self.fs = fs
-        self.volume = volume
         self.level = LOCK_NONE
-        self.shared_slots = self.exclusive_slots = 0
-        self.maps_index = False
-        self.thread = 0
+        self.shared_slots = self.exclusive_slots = self.thread = 0
+        self.atomic = self.maps_index = False
         self.restored = self.other_version = self.other_schema = False
-        self.read_into = fs._read_into
+        self.read_page = fs._read_page
         self.write = fs._write
-        self.locks: NodeLocks = volume.join(self)
+        self.locks: NodeLocks = volume_of(fs).join(self) if flags & OPEN_MAIN_DB else _NO_LOCKS
 
     def find_again(self) -> None:
         """Take up the file as it is after a restore.
@@ -72,18 +69,17 @@ class OpenFile:
         shows one that never was, and SQLite reads anew.
         """
         with self.fs._lock:
-            node: Any
             if self.flags & OPEN_WAL:
                 # A log that is missing now is begun anew, for all who had the former one open.
-                node = self.fs._file_to_open(self.name, create=True)
+                node: Any = self.fs._file_to_open(self.name, create=True)
             else:
                 node = self.fs._peek(self.name)
             if node is not self._node and type(node) is type(self._node):
                 if self.maps_index:
                     raise OSError(errno.ESTALE, "another file is there now: connect again")
-                self.volume.leave(self)
+                self.leave()
                 self._node = node
-                self.locks = self.volume.join(self)
+                self.locks = volume_of(self.fs).join(self)
             self.other_version = self.flags & OPEN_MAIN_DB != 0
             self.other_schema = self.flags & (OPEN_MAIN_DB | OPEN_WAL) != 0
             self.restored = False
@@ -109,19 +105,24 @@ class OpenFile:
             return bytes(self.fs._read(self, len(_FIRST_PAGE))) == _FIRST_PAGE
         return offset == 0 and self.flags & OPEN_MAIN_DB != 0
 
-    def close(self) -> None:
-        """Give up every lock and the file."""
-        with self.fs._lock:
-            self.locks.abandon(self)
-            self.volume.leave(self)
+    def leave(self) -> None:
+        """Give up every lock."""
+        if self.locks is not _NO_LOCKS:
+            with self.fs._lock:
+                self.locks.abandon(self)
+                volume_of(self.fs).leave(self)
+
+    def in_transaction(self) -> bool:
+        """Tell whether it is locked for a transaction."""
+        return self.locks.in_transaction(self)
 
 
 class Volume:
-    """The open files of one file system, whatever SQLite library opened them."""
+    """The locks of one file system, whatever SQLite library takes them."""
 
     def __init__(self, fs: MemoryFileSystem) -> None:
         self._locks: dict[int, NodeLocks] = {}
-        fs._restore_guards.append(self.prepare_restore)
+        fs._restore_guards.append(partial(prepare_restore, weakref.ref(fs)))
 
     def join(self, file: OpenFile) -> NodeLocks:
         """Return the locks that the file shares with the others of its node.
@@ -139,34 +140,9 @@ class Volume:
             if not locks.files:
                 del self._locks[id(file._node)]
 
-    def prepare_restore(self, nodes: Collection[Any]) -> None:
-        """Refuse to change files under a transaction; have all others looked at anew.
 
-        Called with the lock of the file system held.
-
-        Args:
-            nodes: what is about to change.
-
-        Raises:
-            OSError: EBUSY, a connection is in a transaction.
-        """
-        changing = set(map(id, nodes))
-        files = [file for locks in list(self._locks.values()) for file in list(locks.files)]
-        used = [file.name for file in files if file.locks.in_transaction(file)]
-        used += [name + suffix for name in used for suffix in ("-journal", "-wal")]
-        for file in files:
-            if file.name in used and id(file._node) in changing:
-                raise OSError(
-                    errno.EBUSY,
-                    f"{os.strerror(errno.EBUSY)}: a connection is in a transaction; "
-                    "end it before the restore",
-                    file.name,
-                )
-        for file in files:
-            if file.name not in used:
-                file.restored = True
-                file.locks.forget_index()
-
+# Of journals and temporary files, which SQLite never locks.
+_NO_LOCKS = NodeLocks()
 
 OPEN_FILES: dict[int, OpenFile] = {}
 """The open files by the address of the `sqlite3_file` that SQLite knows them by."""
@@ -186,6 +162,37 @@ def volume_of(fs: MemoryFileSystem) -> Volume:
         return volume
 
 
+def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -> None:
+    """Refuse to change files under a transaction; have all others looked at anew.
+
+    Called with the lock of the file system held.
+
+    Args:
+        fs: The file system.
+        nodes: What is about to change.
+
+    Raises:
+        OSError: EBUSY, a connection is in a transaction.
+    """
+    changing = set(map(id, nodes))
+    files = [file for file in list(OPEN_FILES.values()) if file.fs is fs()]
+    used = {file.name for file in files if file.in_transaction()}
+    used |= {name + suffix for name in used for suffix in ("-journal", "-wal")}
+    for file in files:
+        if file.name in used and id(file._node) in changing:
+            raise OSError(
+                errno.EBUSY,
+                f"{os.strerror(errno.EBUSY)}: a connection is in a transaction; "
+                "end it before the restore",
+                file.name,
+            )
+    for file in files:
+        if file.name not in used:
+            file.restored = True
+            if file.maps_index:
+                file.locks.forget_index()
+
+
 def _abandon_files_of_lost_threads() -> None:
     """Unlock in a forked child what threads have locked that it has not got.
 
@@ -194,9 +201,9 @@ def _abandon_files_of_lost_threads() -> None:
     """
     this = threading.get_ident()
     for address, file in list(OPEN_FILES.items()):
-        if file.thread != this and file.locks.in_transaction(file):
+        if file.thread != this and file.in_transaction():
             del OPEN_FILES[address]
-            file.close()
+            file.leave()
 
 
 _registered = False

@@ -134,6 +134,7 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
     assert dmemfs_sqlite.__all__ == [
         "BusyError",
         "IncompatibleTargetError",
+        "LiveDatabaseUnavailable",
         "OpenTransactionError",
         "SharedDatabase",
         "SnapshotError",
@@ -141,7 +142,9 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
         "UnsafeURIError",
         "UnsavedError",
         "Version",
+        "connect",
         "explain_uri",
+        "live_uri",
         "load_db",
         "memory_uri",
         "save_db",

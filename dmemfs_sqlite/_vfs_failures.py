@@ -79,17 +79,34 @@ def answer_failure(
         return NOMEM if atomic else code
 
 
+HELD: dict[int, BaseException] = {}
+"""Interruptions on their way out of SQLite, by thread.
+
+A callback begins with `if HELD and not again: raise_held()`. So the interruption is met there, and
+not at any place in the middle, which may be a finaliser that swallows it.
+"""
+
+# The third argument is the weak reference that calls it; the C function knows of two.
+_set_async_exception = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.c_ulong, ctypes.py_object, ctypes.py_object
+)(("PyThreadState_SetAsyncExc", ctypes.pythonapi))
+_NOTHING: Any = ctypes.py_object()
+_marks: dict[int, weakref.ref[_Mark]] = {}
+
+
 class _Mark:
     """Dies with the frame that made it."""
 
     __slots__ = ("__weakref__",)
 
 
-# The third argument is the weak reference that calls it; the C function knows of two.
-_set_async_exception = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.c_ulong, ctypes.py_object, ctypes.py_object
-)(("PyThreadState_SetAsyncExc", ctypes.pythonapi))
-_marks: dict[int, weakref.ref[_Mark]] = {}
+def raise_held() -> None:
+    """Raise the interruption that is on its way in this thread, if any."""
+    thread = threading.get_ident()
+    error = HELD.pop(thread, None)
+    if error is not None:
+        _set_async_exception(thread, _NOTHING, None)
+        raise error
 
 
 def _raise_later(error: BaseException) -> None:
@@ -101,8 +118,10 @@ def _raise_later(error: BaseException) -> None:
     thread = threading.get_ident()
 
     class Again(type(error)):  # type: ignore[misc]
-        def __new__(cls) -> BaseException:  # type: ignore[misc]
+        def __new__(cls, *_arguments: object) -> BaseException:  # type: ignore[misc]
+            HELD.pop(thread, None)
             return error
 
     mark = _Mark()
     _marks[thread] = weakref.ref(mark, partial(_set_async_exception, thread, Again))
+    HELD[thread] = error

@@ -32,7 +32,7 @@ from ._vfs_abi import (
     SHM_LOCK,
     SHM_SHARED,
 )
-from ._vfs_failures import answer_failure, entered_uninterrupted
+from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import MEMORY, ONE, ZERO, put_int64, put_pointer, text_at
 from ._vfs_open_file import OPEN_FILES
 
@@ -51,6 +51,8 @@ def _atomic(file: int) -> bool:
 @entered_uninterrupted
 def _close(file: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
             opened.leave()
@@ -67,6 +69,8 @@ def _close(file: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
@@ -87,6 +91,8 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
 @entered_uninterrupted
 def _write(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
@@ -103,6 +109,8 @@ def _write(file: int, buffer: int, count: int, offset: int, again: bool = False)
 @entered_uninterrupted
 def _truncate(file: int, size: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
@@ -120,6 +128,8 @@ def _sync(file: int, flags: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _file_size(file: int, size: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
@@ -132,6 +142,8 @@ def _file_size(file: int, size: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _lock(file: int, level: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         with opened.fs._lock:
             if opened.restored:
@@ -144,6 +156,8 @@ def _lock(file: int, level: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _unlock(file: int, level: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         if opened.level > level:
             with opened.fs._lock:
@@ -156,6 +170,8 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         MEMORY[answer - 1 : answer + 3] = ONE if OPEN_FILES[file].locks.reserved else ZERO
         return OK
     except BaseException as error:
@@ -173,6 +189,8 @@ def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _file_control(file: int, operation: int, argument: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         if operation == FCNTL_HAS_MOVED:
             opened = OPEN_FILES[file]
             try:
@@ -212,6 +230,8 @@ def _shm_map(
     file: int, region: int, size: int, extend: int, address: int, again: bool = False
 ) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         with opened.fs._lock:
             where = opened.locks.map_region(opened, region, size, bool(extend))
@@ -227,6 +247,8 @@ def _shm_map(
 @entered_uninterrupted
 def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES[file]
         shared = flags & SHM_SHARED != 0
         with opened.fs._lock:
@@ -250,6 +272,8 @@ def _shm_barrier(file: int, again: bool = False) -> None:
 @entered_uninterrupted
 def _shm_unmap(file: int, delete: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
             with opened.fs._lock:

@@ -8,7 +8,7 @@ collection in the middle of a callback may close another connection, which unloc
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ._vfs_abi import (
     BUSY,
@@ -22,12 +22,26 @@ from ._vfs_abi import (
 )
 from ._vfs_memory import address_of
 
-if TYPE_CHECKING:
-    from ._vfs_open_file import OpenFile
-
 _FREE, _EXCLUSIVE = 0, -1
 # Bytes: two copies of `WalIndexHdr`, which every reader compares.
 _WAL_INDEX_HEADER = 96
+
+
+class Lockable(Protocol):
+    """An open file, and what it has locked.
+
+    Attributes:
+        level: the lock of the ladder that it holds.
+        shared_slots, exclusive_slots: bits of the slots of the WAL index that it has locked.
+        maps_index: whether it uses the WAL index.
+        thread: the thread that took the latest lock.
+    """
+
+    level: int
+    shared_slots: int
+    exclusive_slots: int
+    maps_index: bool
+    thread: int
 
 
 class NodeLocks:
@@ -44,15 +58,15 @@ class NodeLocks:
     __slots__ = ("files", "readers", "regions", "slots", "writer")
 
     def __init__(self) -> None:
-        self.files: set[OpenFile] = set()
+        self.files: set[Lockable] = set()
         self.readers = 0
-        self.writer: OpenFile | None = None
+        self.writer: Lockable | None = None
         self.slots = [_FREE] * SHM_SLOTS
         self.regions: list[tuple[int, bytearray]] = []
 
     # The ladder
 
-    def lock(self, file: OpenFile, level: int) -> int:
+    def lock(self, file: Lockable, level: int) -> int:
         """Take the lock of that level, or answer BUSY."""
         if file.level >= level:
             return OK
@@ -79,7 +93,7 @@ class NodeLocks:
         file.level = LOCK_EXCLUSIVE
         return OK
 
-    def unlock(self, file: OpenFile, level: int) -> None:
+    def unlock(self, file: Lockable, level: int) -> None:
         """Go down to SHARED or NONE; this cannot fail."""
         if file.level <= level:
             return
@@ -95,7 +109,7 @@ class NodeLocks:
 
     # The WAL index
 
-    def map_region(self, file: OpenFile, index: int, size: int, extend: bool) -> int:
+    def map_region(self, file: Lockable, index: int, size: int, extend: bool) -> int:
         """Return the address of a region, 0 where there is none and none is to be made."""
         if index >= len(self.regions):
             if not extend:
@@ -110,7 +124,7 @@ class NodeLocks:
             buffer = bytearray(size)
             self.regions.append((address_of(buffer), buffer))
 
-    def lock_slots(self, file: OpenFile, first: int, count: int, shared: bool) -> int:
+    def lock_slots(self, file: Lockable, first: int, count: int, shared: bool) -> int:
         """Lock slots of the WAL index, all or none, or answer BUSY."""
         slots = self.slots
         mask = (1 << (first + count)) - (1 << first)
@@ -133,7 +147,7 @@ class NodeLocks:
         file.exclusive_slots |= mask
         return OK
 
-    def unlock_slots(self, file: OpenFile, first: int, count: int, shared: bool) -> None:
+    def unlock_slots(self, file: Lockable, first: int, count: int, shared: bool) -> None:
         slots = self.slots
         mask = (1 << (first + count)) - (1 << first)
         if shared:
@@ -145,7 +159,7 @@ class NodeLocks:
             slots[first : first + count] = free
             file.exclusive_slots &= ~mask
 
-    def unmap(self, file: OpenFile) -> None:
+    def unmap(self, file: Lockable) -> None:
         """Let go of the WAL index and of what the file has locked there."""
         for slot in range(SHM_SLOTS):
             self.unlock_slots(file, slot, 1, file.shared_slots >> slot & 1 == 1)
@@ -160,7 +174,7 @@ class NodeLocks:
 
     # For what happens to all of them
 
-    def in_transaction(self, file: OpenFile) -> bool:
+    def in_transaction(self, file: Lockable) -> bool:
         """Tell whether a file is locked for a transaction, rather than just open.
 
         A connection in WAL mode holds SHARED for as long as it is open, and locks slots instead.
@@ -169,7 +183,7 @@ class NodeLocks:
             return bool(file.shared_slots or file.exclusive_slots)
         return file.level > LOCK_NONE
 
-    def abandon(self, file: OpenFile) -> None:
+    def abandon(self, file: Lockable) -> None:
         """Take away all that a file has locked."""
         if file.maps_index:
             self.unmap(file)

@@ -26,7 +26,7 @@ from ._vfs_abi import (
     OPEN_MAIN_DB,
     OPEN_MEMORY,
 )
-from ._vfs_failures import answer_failure, entered_uninterrupted
+from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
 from ._vfs_open_file import OPEN_FILES, OpenFile
 
@@ -120,6 +120,8 @@ def _open(
     vfs: int, name: int | None, file: int, flags: int, opened: int | None, again: bool = False
 ) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         MEMORY[file - 1 : file - 1 + len(NULL)] = NULL  # so that nothing is closed if this fails
         registration = REGISTRATIONS[vfs]
         path = text_at(name) if name else None
@@ -140,6 +142,8 @@ def _open(
 @entered_uninterrupted
 def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
     except BaseException as error:
         return answer_failure(error, IOERR_DELETE, again, False, _delete, vfs, name, sync)
@@ -157,6 +161,8 @@ def delete_in(fs: MemoryFileSystem, path: str, *, again: bool = False) -> int:
 @entered_uninterrupted
 def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         fs: Any = REGISTRATIONS[vfs].fs()
         path = text_at(name)
         there = fs.exists(path) and has_content(fs, path)
@@ -177,6 +183,8 @@ def has_content(fs: MemoryFileSystem, path: str) -> bool:
 @entered_uninterrupted
 def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = False) -> int:
     try:
+        if HELD and not again:
+            raise_held()
         full = canonical_path(REGISTRATIONS[vfs].file_system(), text_at(name))
         return put_path(full, size, path)
     except BaseException as error:

@@ -34,10 +34,7 @@ class OpenFile:
         flags: those of SQLite's xOpen.
         atomic: whether the rollback journal is in memory, see `answer_failure`.
         locks: what it shares with the other open files of its node.
-        level: the lock of the ladder that it holds.
-        shared_slots, exclusive_slots: bits of the slots of the WAL index that it has locked.
-        maps_index: whether it uses the WAL index.
-        thread: the thread that took the latest lock.
+        level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
         restored: whether the file system was restored to a snapshot since it was used last.
     """
 

@@ -77,8 +77,6 @@ def check_integrity(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def opened(
-    fs: MemoryFileSystem, path: str = PATH, **options: Any
-) -> Iterator[sqlite3.Connection]:
+def opened(fs: MemoryFileSystem, path: str = PATH, **options: Any) -> Iterator[sqlite3.Connection]:
     with closing(connect(fs, path, **options)) as connection:
         yield connection

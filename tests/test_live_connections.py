@@ -130,9 +130,11 @@ def test_symbolic_links_lead_to_one_database(memory: MemoryFileSystem) -> None:
         connection.execute("DELETE FROM t")
         assert memory.exists("/data/app.db-journal")
         assert count(other) == 100
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            dmemfs_sqlite.connect(memory, "/link/app.db", timeout=0).execute("BEGIN IMMEDIATE")
-    gc.collect()
+        with (
+            opened(memory, "/link/app.db", timeout=0) as third,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            third.execute("BEGIN IMMEDIATE")
 
 
 def test_a_loop_of_links(memory: MemoryFileSystem) -> None:

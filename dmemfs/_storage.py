@@ -150,21 +150,17 @@ class Storage(History, Forkable):
     def _read_page(self, node: File, position: int, count: int, target: memoryview) -> int:
         """Fill `target`, `count` bytes long, and return the number of bytes.
 
-        Takes no lock where they lie in one block, as the pages of a database do: the one copy that
-        this is comes whole before or after any change.
+        Needs no lock within a block: the one copy comes whole before or after any change.
         """
         content: Any = node.content
         if node.atime <= node.ctime:
             node.atime = time_ns()
         if type(content) is not BlockList:
             data = content[position : position + count]
-            if len(data) < count:
-                target = target[: len(data)]
-            target[:] = data
+            target[: len(data)] = data
             return len(data)
-        if content.read_page(position, count, target):
-            return count
-        return self._read_into(FixedCursor(node, position, None), target)
+        quick = content.read_page(position, count, target)
+        return count if quick else self._read_into(FixedCursor(node, position, None), target)
 
     def _write(
         self, cursor: Cursor, data: bytes | memoryview, count: int, at_end: bool = False

@@ -173,15 +173,19 @@ def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -
     """
     changing = set(map(id, nodes))
     files = [file for file in list(OPEN_FILES.values()) if file.fs is fs()]
-    used = {file.name for file in files if file.in_transaction()}
-    used |= {name + suffix for name in used for suffix in ("-journal", "-wal")}
+    used = {
+        name: file.name
+        for file in files
+        if file.in_transaction()
+        for name in (file.name, file.name + "-journal", file.name + "-wal")
+    }
     for file in files:
         if file.name in used and id(file._node) in changing:
             raise OSError(
                 errno.EBUSY,
                 f"{os.strerror(errno.EBUSY)}: a connection is in a transaction; "
                 "end it before the restore",
-                file.name,
+                used[file.name],
             )
     for file in files:
         if file.name not in used:

@@ -14,7 +14,9 @@ from typing import TypeVar
 from ._errors import BusyError, OpenTransactionError
 from ._image import ROLLBACK_VERSIONS, VERSIONS, ImageHeader, read_header
 from ._library import NativeLibrary, base_class, native_library, uninitialized_bytes
+from ._live_copy import read_committed
 from ._sql import query_value, quote_name
+from ._vfs_open_file import OPEN_FILES
 from ._waiting import Deadline, WaitingConnection, is_lock_conflict
 
 _Result = TypeVar("_Result")
@@ -64,6 +66,13 @@ def committed_image(
     with short_busy_timeout(conn):
         if library is not None and library.has_open_write(conn, name):
             raise _own_transaction(name)
+        live = None if library is None else OPEN_FILES.get(library.file_of(conn, name) or 0)
+        if live is not None and live.fs.exists(live.name):
+            image = read_committed(live.fs, live.name, deadline)
+            if image:
+                if progress is not None:
+                    progress(len(image), len(image))
+                return image
         try:
             if library is None:
                 return _image_by_serialize(conn, name, deadline, progress)

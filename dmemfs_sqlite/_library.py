@@ -19,6 +19,7 @@ from typing import Any
 
 # Flags of sqlite3_deserialize() and the file control of SQLite's C interface.
 _DESERIALIZE_READONLY = 4
+_FCNTL_FILE_POINTER = 7
 _FCNTL_SIZE_LIMIT = 36
 _TXN_WRITE = 2
 
@@ -74,6 +75,14 @@ class NativeLibrary:
         self._library.sqlite3_file_control(
             _handle(connection), b"main", _FCNTL_SIZE_LIMIT, ctypes.byref(wanted)
         )
+
+    def file_of(self, connection: sqlite3.Connection, name: str) -> int | None:
+        """Return the address of the `sqlite3_file` of a database, None where there is none."""
+        file = ctypes.c_void_p()
+        self._library.sqlite3_file_control(
+            _handle(connection), name.encode(), _FCNTL_FILE_POINTER, ctypes.byref(file)
+        )
+        return file.value
 
     def set_busy_timeout(self, connection: sqlite3.Connection, milliseconds: int) -> None:
         """Do what PRAGMA busy_timeout does, and let the GIL go once only."""

@@ -21,6 +21,7 @@ def connect(
     *,
     journal: Journal = "file",
     module: ModuleType = sqlite3,
+    delete_on_close: bool = False,
     **connect_kwargs: Any,
 ) -> sqlite3.Connection:
     """Open a database that is a file of a file system.
@@ -35,6 +36,7 @@ def connect(
             whatever happens. "memory" is quicker, for copies to throw away: what is copied or
             restored in the middle of a transaction, or meets two failures in a row, is damaged.
         module: sqlite3, or one like it, such as pysqlite3.
+        delete_on_close: Remove the file when this connection is closed.
         connect_kwargs: Further arguments of `sqlite3.connect`.
 
     Returns:
@@ -44,7 +46,8 @@ def connect(
         LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
         sqlite3.OperationalError: There is no such directory, or `path` is one.
     """
-    uri = live_uri(fs, path, journal=journal, module=module)
+    parameters = {"delete_on_close": "1"} if delete_on_close else {}
+    uri = live_uri(fs, path, journal=journal, module=module, **parameters)
     connect_kwargs["uri"] = True
     connection: sqlite3.Connection = module.connect(uri, **connect_kwargs)
     return connection

@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple, Self
 
+from dmemfs import MemoryFileSystem
+
 from ._connect import connect_memory
 from ._convert import with_page_size
 from ._copy import (
@@ -21,6 +23,7 @@ from ._filesystem import PathLike, SnapshotFileSystem, read_file
 from ._image import BadImageError, ImageHeader, read_header
 from ._integrity import DAMAGE, integrity_problems
 from ._library import native_library
+from ._live_copy import needs_care, read_committed
 from ._sql import query_row
 from ._uri import memory_uri, require_memory_uri
 from ._waiting import Deadline
@@ -71,7 +74,10 @@ def load_db(
     require_memory_uri(uri)
     if check not in ("quick", "full", None):
         raise ValueError(f"check must be 'quick', 'full' or None, not {check!r}")
-    image = read_file(fs, path)
+    if isinstance(fs, MemoryFileSystem) and needs_care(fs, path):
+        image = read_committed(fs, path, Deadline(timeout))
+    else:
+        image = read_file(fs, path)
     try:
         header = read_header(image)
     except BadImageError as error:

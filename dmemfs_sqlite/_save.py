@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
+from dmemfs import MemoryFileSystem
+
 from ._copy import Progress, committed_image
 from ._filesystem import PathLike, SnapshotFileSystem, publish_file
+from ._live_copy import remove_sidecars, require_not_open, text_of
+from ._vfs_methods import canonical_path
 
 
 def save_db(
@@ -37,7 +41,8 @@ def save_db(
     Raises:
         OpenTransactionError: The connection itself has uncommitted changes.
         BusyError: Another connection had some for the whole timeout.
-        OSError: As the file system raises it; the former file is unchanged.
+        OSError: As the file system raises it, or EBUSY where live connections use the path; the
+            former file is unchanged.
 
     Complexity:
         Linear in the size of the database, with one copy of it in memory.
@@ -45,5 +50,13 @@ def save_db(
     if not hasattr(conn, "backup"):
         raise TypeError(f"conn must be a connection of sqlite3, not {type(conn).__name__}")
     image = committed_image(conn, name=name, timeout=timeout, progress=progress)
-    publish_file(fs, path, image)
+    if isinstance(fs, MemoryFileSystem):
+        with fs._lock:
+            # Who has the file open would go on with the former one, and its journal with this one.
+            target = canonical_path(fs, text_of(path))
+            require_not_open(fs, target)
+            publish_file(fs, path, image)
+            remove_sidecars(fs, target)
+    else:
+        publish_file(fs, path, image)
     return len(image)

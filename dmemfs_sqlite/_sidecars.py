@@ -143,14 +143,15 @@ def _is_hot(path: str, journal: bytes) -> bool:
     if not journal.startswith(JOURNAL_MAGIC):
         # Absent, or finished: journal_mode=PERSIST overwrites the header with zeros.
         return False
-    super_journal = _super_journal(journal)
-    if super_journal is None:
+    name = super_journal(journal)
+    if name is None:
         return True
     # A transaction over several files committed when its super-journal was deleted.
-    return os.path.exists(os.path.join(os.path.dirname(path), super_journal))
+    return os.path.exists(os.path.join(os.path.dirname(path), name))
 
 
-def _super_journal(journal: bytes) -> str | None:
+def super_journal(journal: bytes) -> str | None:
+    """Return the name of the super-journal that a journal ends with, None if it has none."""
     if not journal.endswith(JOURNAL_MAGIC) or len(journal) < 20:
         return None
     length, checksum = struct.unpack_from(">II", journal, len(journal) - 16)

@@ -96,10 +96,13 @@ def open_in(
         )
     opened = OpenFile(fs, node, path, flags)
     OPEN_FILES[file] = opened
-    if name and flags & OPEN_MAIN_DB and registration.uri_parameter(name, b"journal") == b"memory":
-        opened.atomic = True
-        # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
-        return flags | OPEN_MEMORY
+    if name and flags & OPEN_MAIN_DB:
+        if registration.uri_parameter(name, b"delete_on_close") == b"1":
+            opened.flags |= OPEN_DELETEONCLOSE
+        if registration.uri_parameter(name, b"journal") == b"memory":
+            opened.atomic = True
+            # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
+            return flags | OPEN_MEMORY
     return flags
 
 
@@ -175,8 +178,8 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
 def has_content(fs: MemoryFileSystem, path: str) -> bool:
     """Tell whether something is there; an empty file is nothing, as for the VFS of Unix."""
     try:
-        return fs.stat(path).st_size > 0
-    except FileNotFoundError:
+        return fs.exists(path) and fs.stat(path).st_size > 0
+    except FileNotFoundError:  # gone since a moment ago
         return False
 
 

@@ -144,6 +144,12 @@ _NO_LOCKS = NodeLocks()
 OPEN_FILES: dict[int, OpenFile] = {}
 """The open files by the address of the `sqlite3_file` that SQLite knows them by."""
 
+
+def open_files(fs: MemoryFileSystem | None) -> list[OpenFile]:
+    """Return the open files of a file system."""
+    return [file for file in list(OPEN_FILES.values()) if file.fs is fs]
+
+
 _volumes: weakref.WeakKeyDictionary[MemoryFileSystem, Volume] = weakref.WeakKeyDictionary()
 _mutex = threading.Lock()
 
@@ -172,7 +178,7 @@ def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -
         OSError: EBUSY, a connection is in a transaction.
     """
     changing = set(map(id, nodes))
-    files = [file for file in list(OPEN_FILES.values()) if file.fs is fs()]
+    files = open_files(fs())
     used = {
         name: file.name
         for file in files

@@ -133,6 +133,7 @@ def test_the_public_names_of_dmemfs() -> None:
 def test_the_public_names_of_dmemfs_sqlite() -> None:
     assert dmemfs_sqlite.__all__ == [
         "BusyError",
+        "DatabaseTemplate",
         "IncompatibleTargetError",
         "LiveDatabaseUnavailable",
         "OpenTransactionError",
@@ -143,6 +144,7 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
         "UnsavedError",
         "Version",
         "connect",
+        "copy_db",
         "explain_uri",
         "live_uri",
         "load_db",

@@ -91,9 +91,9 @@ def open_in(
     else:
         create = flags & OPEN_CREATE != 0
         exclusive = create and flags & OPEN_EXCLUSIVE != 0 and not again
-        node = (create and _new_file(fs, path)) or fs._file_to_open(
-            path, create=create, exclusive=exclusive
-        )
+        node = None if exclusive else _usual_file(fs, path, create)
+        if node is None:
+            node = fs._file_to_open(path, create=create, exclusive=exclusive)
     opened = OpenFile(fs, node, path, flags)
     OPEN_FILES[file] = opened
     if name and flags & OPEN_MAIN_DB:
@@ -106,16 +106,19 @@ def open_in(
     return flags
 
 
-def _new_file(fs: MemoryFileSystem, path: str) -> Any:
-    """Make the usual journal, whose directory was met before; None where it takes longer.
+def _usual_file(fs: MemoryFileSystem, path: str, create: bool) -> Any:
+    """Find, or make, a file whose directory was met before; None where it takes longer.
 
-    SQLite makes one for each transaction.
+    SQLite makes a journal for each transaction.
     """
     head, _, name = path.rpartition("/")
     directory = fs._directories.get(head)
-    if directory is None or name in directory.children or len(name) > _SURELY_SHORT:
+    if directory is None:
         return None
-    return fs._create_file(directory, name, path)
+    found = directory.children.get(name)
+    if found is not None:
+        return found if hasattr(found, "content") else None
+    return fs._create_file(directory, name, path) if create and len(name) <= _SURELY_SHORT else None
 
 
 @entered_uninterrupted
@@ -208,6 +211,12 @@ def canonical_path(fs: MemoryFileSystem, path: str) -> str:
 
     Complexity: O(components).
     """
+    head, _, last = path.rpartition("/")
+    directory = fs._directories.get(head)  # remembered if no link leads there
+    if directory is not None and path[:1] == "/" and "//" not in path and "/." not in path:
+        node = directory.children.get(last)
+        if node is None or hasattr(node, "content"):
+            return path
     pending = [name for name in reversed(path.split("/")) if name]
     found = "/"
     links = 0

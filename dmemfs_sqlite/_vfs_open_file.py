@@ -156,6 +156,9 @@ _mutex = threading.Lock()
 
 def volume_of(fs: MemoryFileSystem) -> Volume:
     """Return what the open files of a file system share; made when it is first asked for."""
+    volume = _volumes.get(fs)
+    if volume is not None:
+        return volume
     with _mutex:
         if hasattr(os, "register_at_fork"):
             _register_at_fork()

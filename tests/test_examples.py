@@ -23,6 +23,7 @@ EXPECTED = {
         "6 files arrived whole",
     ],
     "rollback_in_tests.py": ["Ran 3 tests", "OK"],
+    "live_templates.py": ["Ran 3 tests", "OK"],
     "sqlite_in_tests.py": ["Ran 3 tests", "OK"],
     "zip_in_memory.py": [
         "files: /reports.tar.gz /reports.zip /reports/north.csv /reports/south.csv",

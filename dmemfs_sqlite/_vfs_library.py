@@ -217,6 +217,8 @@ def _library_of(module: ModuleType) -> VfsLibrary | str:
     """Return the library, or why there is none."""
     if sys.implementation.name != "cpython":
         return f"live databases need CPython, and this is {sys.implementation.name}"
+    if sys.maxsize < 1 << 32:
+        return "live databases need a 64-bit Python"
     if not in_main_interpreter():
         return "live databases need the main interpreter: a subinterpreter cannot be called back"
     compiled = extension_module(module.Connection)

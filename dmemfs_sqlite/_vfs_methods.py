@@ -81,6 +81,7 @@ def open_in(
         flags: how to open it.
         again: whether what is to be made may be there, from an attempt that was interrupted.
     """
+    node: Any
     if path is None:
         # As the kernel's own temporary files: made, and removed while it is open.
         path = f"/.sqlite-{secrets.token_hex(8)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -72,9 +73,9 @@ def test_a_transaction_over_two_files_is_all_or_nothing(memory: MemoryFileSystem
     class Watching(MemoryFileSystem):
         copies: list[MemoryFileSystem]
 
-        def remove(self, path: object) -> None:  # type: ignore[override]
+        def remove(self, path: Any) -> None:
             self.note()
-            super().remove(path)  # type: ignore[arg-type]
+            super().remove(path)
             self.note()
 
         def note(self) -> None:

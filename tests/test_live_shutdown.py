@@ -272,3 +272,25 @@ def test_an_error_of_a_handler_is_raised_as_it_is(memory: MemoryFileSystem) -> N
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         assert count(connection) in (0, 100)
+
+
+def test_under_a_tracer_and_a_profiler(memory: MemoryFileSystem) -> None:
+    """Debuggers and coverage see the callbacks, whose entry is a special one."""
+    seen: set[str] = set()
+
+    def trace(frame: Any, _event: str, _argument: object) -> Any:
+        seen.add(frame.f_code.co_name)
+        return trace
+
+    former = sys.gettrace(), sys.getprofile()
+    sys.settrace(trace)
+    sys.setprofile(lambda *_arguments: None)
+    try:
+        with opened(memory) as connection:
+            fill(connection, 50)
+    finally:
+        sys.settrace(former[0])
+        sys.setprofile(former[1])
+    assert {"_read", "_write", "_lock", "_open"} <= seen
+    with opened(memory) as connection:
+        assert count(connection) == 50

@@ -11,7 +11,7 @@ from ._content import BlockList
 from ._history import Version
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import Account
-from ._versioning import Versioning
+from ._versioning import Hold, Versioning
 
 
 def show_past(past: Versioning, fs: Versioning, version: Version) -> None:
@@ -24,7 +24,7 @@ def show_past(past: Versioning, fs: Versioning, version: Version) -> None:
     past._device = fs._device
     view = _View(fs, version, past._account)
     view.show_directory(fs._root, past._root, past._root)
-    version.holders += 1
+    view.hold = fs._hold(version, past)
     weakref.finalize(past, view.forget).atexit = False
 
 
@@ -35,6 +35,7 @@ class _View:
         self._fs = fs
         self._version = version
         self._account = account
+        self.hold: Hold | None = None
         self._shown: dict[Node, Node] = {}
         self._entries: dict[Directory, dict[str, Node]] = {}
 
@@ -57,7 +58,9 @@ class _View:
             entries.clear()
         self._entries.clear()
         self._shown.clear()
-        self._fs._let_go(self._version, wait=False)
+        if self.hold is not None:
+            self._fs._dropped.append(self.hold)
+            self._fs._release_dropped(wait=False)
 
     def _load(self, source: Directory, node: Directory) -> dict[str, Node]:
         with self._fs._lock:

@@ -199,7 +199,11 @@ class Removal(Creation):
                 return
             moves_directory = isinstance(node, Directory)
             if old.account is not new.account:
-                crossing = self._prepare_crossing(node, old.account, new.account, dst)
+                try:
+                    crossing = self._prepare_crossing(node, old.account, new.account, dst)
+                except BaseException:
+                    del source, target, node, replaced  # see UnlinkedRecord
+                    raise
             if self._newest is not None:
                 self._preserve_rename(source, target)
             record = None
@@ -249,9 +253,6 @@ class Removal(Creation):
                 self._forget_creation(replaced)
             del source, target, node, replaced
             self._account.settle_gone()
-        except BaseException:
-            source = target = node = replaced = None  # type: ignore[assignment]  # see UnlinkedRecord
-            raise
         finally:
             try:
                 if crossing is not None:
@@ -298,14 +299,15 @@ class Removal(Creation):
 
         Complexity: O(nodes below).
         """
+        crossing = Crossing(node, origin, target)
+        del node  # see UnlinkedRecord
         try:
-            crossing = Crossing(node, origin, target)
             crossing.require(path)
             self._preserve_all(crossing.nodes)
-            return crossing
         except BaseException:
-            node = crossing = None  # type: ignore[assignment]  # see UnlinkedRecord
+            del crossing
             raise
+        return crossing
 
     def _preserve_rename(self, source: Place, target: Place) -> None:
         """Keep what the entries and nodes are that a rename changes."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._grammar import StrPath
     from ._history import Version
     from ._traversal import ScandirIterator
-    from ._versioning import Versioning
+    from ._versioning import Hold, Versioning
 
 
 class Snapshot:
@@ -32,24 +32,28 @@ class Snapshot:
         closed: whether it was closed.
     """
 
-    _version: Version | None = None
+    _hold: Hold | None = None
     _past: Any = None
 
     def __init__(self, fs: Versioning, version: Version) -> None:
         self._fs = fs
-        self._version = version
-        version.holders += 1
+        self._hold = fs._hold(version, self)
 
     def __repr__(self) -> str:
         return f"<Snapshot of {self._fs!r}{', closed' if self.closed else ''}>"
 
     @property
     def closed(self) -> bool:
-        return self._version is None
+        return self._hold is None
 
     def close(self) -> None:
         """Free what only this snapshot keeps. Complexity: O(changes since it was taken)."""
-        self._let_go(wait=True)
+        hold, drop = self._hold, self._fs._dropped.append
+        if hold is not None:
+            self._hold = None
+            drop(hold)  # nothing comes between: it is closed, and let go of, or neither
+            self._past = None
+            self._fs._release_dropped()
 
     def __enter__(self) -> Snapshot:
         return self
@@ -58,7 +62,12 @@ class Snapshot:
         self.close()
 
     def __del__(self) -> None:
-        self._let_go(wait=False)
+        # What is below would be done when this is gone; but it frees what is kept at once.
+        hold = self._hold
+        if hold is not None:
+            self._past = None
+            self._fs._dropped.append(hold)
+            self._fs._release_dropped(wait=False)
 
     def diff(self, other: Snapshot | None = None) -> Difference:
         """Return what is different in another state of the same file system.
@@ -164,16 +173,12 @@ class Snapshot:
         return paths
 
     def _version_in(self, fs: Versioning) -> Version:
-        if self._version is None:
+        hold = self._hold
+        if hold is None or hold.version is None:
             raise ValueError("the snapshot is closed: take another one")
         if self._fs is not fs:
             raise ValueError("the snapshot is of another file system: restore it there")
-        return self._version
-
-    def _let_go(self, *, wait: bool) -> None:
-        version, self._version, self._past = self._version, None, None
-        if version is not None:
-            self._fs._let_go(version, wait=wait)
+        return hold.version
 
     def _view(self) -> Any:
         """Return a file system that shows what is kept, and keeps it for whoever uses it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
@@ -19,6 +20,21 @@ class _BusyError(Exception):
     """Another thread has the lock."""
 
 
+class Hold(weakref.ref[object]):
+    """Notices when somebody who needs a version is gone; the callback is a method in C.
+
+    Attributes:
+        version: the version; None if it was let go of before.
+    """
+
+    __slots__ = ("version",)
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    version: Version | None
+
+
 class Versioning(Transfer):
     """Keeps versions of the whole tree.
 
@@ -32,7 +48,8 @@ class Versioning(Transfer):
         super().__init__(max_bytes, max_nodes)
         self._generation = object()
         self._restore_guards: list[Callable[[Collection[Node]], None]] = []
-        self._dropped: deque[Version] = deque()
+        self._holds: set[Hold] = set()
+        self._dropped: deque[Hold] = deque()
         self._some_are_astray = False
 
     @abstractmethod
@@ -107,17 +124,23 @@ class Versioning(Transfer):
         """Tell whether this thread has the lock: code that interrupts an operation asks."""
         return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
 
-    def _let_go(self, version: Version, *, wait: bool) -> None:
-        """Note that one who needed a version needs it no more; free it if it was the last.
+    def _hold(self, version: Version, holder: object) -> Hold:
+        """Keep a version, with the lock held, until `holder` is gone or the result is dropped.
+
+        It is dropped by adding it to `_dropped`; then what was kept is to be released.
+        """
+        hold = Hold(holder, self._dropped.append)
+        hold.version = version
+        self._holds.add(hold)
+        version.holders += 1
+        return hold
+
+    def _release_dropped(self, *, wait: bool = True) -> None:
+        """Free the versions that nobody needs.
 
         Not in the middle of an operation of the same thread, nor, if `wait` is false, of another
         one: then it is done when a snapshot is taken, restored or closed again.
         """
-        self._dropped.append(version)
-        self._release_dropped(wait=wait)
-
-    def _release_dropped(self, *, wait: bool = True) -> None:
-        """Free the versions that nobody needs."""
         if not (self._dropped or self._some_are_astray) or self._is_in_operation():
             return
         try:
@@ -135,11 +158,14 @@ class Versioning(Transfer):
         if self._some_are_astray:
             self._release_astray()
         while self._dropped:
-            version = self._dropped[0]
-            version.holders -= 1
+            hold = self._dropped[0]
+            version, hold.version = hold.version, None
+            if version is not None:
+                version.holders -= 1
+                self._some_are_astray = not version.holders  # if this is interrupted
             del self._dropped[0]
-            if not version.holders:
-                self._some_are_astray = True  # if this is interrupted
+            self._holds.discard(hold)
+            if version is not None and not version.holders:
                 release(self, version)
                 self._some_are_astray = False
         self._account.settle_gone()

@@ -357,6 +357,8 @@ class TestHardLinks:
         assert limited.quota("/limited").used_bytes == 600
         limited.remove("/free/link")
         limited.rename("/free/file", "/free/alone")
+        assert limited.quota("/limited").used_bytes == 600
+        limited.remove("/free/alone")
         assert limited.quota("/limited").used_bytes == 0
         limited._check()
 

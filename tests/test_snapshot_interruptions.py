@@ -316,7 +316,8 @@ class TestIncidentAtEveryMoment:
             scene.end()
             if not happened:
                 break
-        if name not in ("read the past", "diff"):
+        # What is being closed cannot be restored any more, so that nothing is left to refuse.
+        if name not in ("read the past", "diff") and (name, call) != ("close", "restore"):
             assert refused
 
 

@@ -22,6 +22,14 @@ EXPECTED = {
         "batch-5.bin: larger than the quota, written to the disk",
         "6 files arrived whole",
     ],
+    "mounted_program.py": [
+        "in the mount: app.ini app.log results results.tar.gz",
+        "outside of it: False",
+        "the log:",
+        "  working on north",
+        "  working on south",
+        "on a full disk: /mem/results/south.txt",
+    ],
     "rollback_in_tests.py": ["Ran 3 tests", "OK"],
     "sqlite_in_tests.py": ["Ran 3 tests", "OK"],
     "zip_in_memory.py": [

@@ -33,7 +33,7 @@ def fs() -> Iterator[MemoryFileSystem]:
 
 def test_every_difference_is_shown_and_documented() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
-    shown = re.findall(r'^    """difference "([^"]+)"', source, re.MULTILINE)
+    shown = re.findall(r'^    """Shown: (.+)\."""', source, re.MULTILINE)
     assert shown == [entry.name for entry in MOUNT_DIFFERENCES]
     page = (Path(__file__).parent.parent / "docs" / "mount.md").read_text(encoding="utf-8")
     for entry in MOUNT_DIFFERENCES:
@@ -41,28 +41,28 @@ def test_every_difference_is_shown_and_documented() -> None:
 
 
 def test_other_programs(fs: MemoryFileSystem) -> None:
-    """difference "other programs"."""
+    """Shown: other programs."""
     with pytest.raises(OSError, match="materialize") as caught:
         subprocess.run([sys.executable, "/mem/file"], timeout=50)
     assert caught.value.errno == errno.ENOTSUP
 
 
 def test_libraries_in_c(fs: MemoryFileSystem) -> None:
-    """difference "libraries in C"."""
+    """Shown: libraries in C."""
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.access(b"/mem/file", os.F_OK) == -1
     assert ctypes.get_errno() == errno.ENOENT
 
 
 def test_special_files(fs: MemoryFileSystem) -> None:
-    """difference "special files"."""
+    """Shown: special files."""
     assert outcome(os.mkfifo, "/mem/fifo")[:2] == ("PermissionError", errno.EPERM)
     with socket.socket(socket.AF_UNIX) as unix:
         assert outcome(unix.bind, "/mem/socket")[:2] == ("FileNotFoundError", errno.ENOENT)
 
 
 def test_extended_attributes(fs: MemoryFileSystem) -> None:
-    """difference "extended attributes"."""
+    """Shown: extended attributes."""
     found = outcome(os.setxattr, "/mem/file", "user.name", b"value")
     assert found == ("OSError", errno.ENOTSUP, "/mem/file", None)
     assert outcome(os.getxattr, "/mem/file", "user.name")[:2] == ("OSError", errno.ENOTSUP)
@@ -70,7 +70,7 @@ def test_extended_attributes(fs: MemoryFileSystem) -> None:
 
 
 def test_types_of_binary_files(fs: MemoryFileSystem) -> None:
-    """difference "types of binary files"."""
+    """Shown: types of binary files."""
     with open("/mem/file", "rb") as file:
         assert not isinstance(file, io.BufferedReader)
         assert isinstance(file, io.BufferedIOBase)
@@ -84,14 +84,14 @@ def test_types_of_binary_files(fs: MemoryFileSystem) -> None:
 
 
 def test_the_directory_above(tmp_path: Path) -> None:
-    """difference "the directory above"."""
+    """Shown: the directory above."""
     with mount(MemoryFileSystem(), tmp_path / "not" / "there"):
         assert (tmp_path / "not" / "there").is_dir()
         assert os.listdir(tmp_path) == []
 
 
 def test_links_from_outside(fs: MemoryFileSystem, tmp_path: Path) -> None:
-    """difference "links from outside"."""
+    """Shown: links from outside."""
     (tmp_path / "link").symlink_to("/mem")
     assert not os.path.exists(f"{tmp_path}/link/file")
     os.symlink(tmp_path, "/mem/out")
@@ -99,7 +99,7 @@ def test_links_from_outside(fs: MemoryFileSystem, tmp_path: Path) -> None:
 
 
 def test_numbers_of_descriptors(fs: MemoryFileSystem) -> None:
-    """difference "numbers of descriptors"."""
+    """Shown: numbers of descriptors."""
     with open("/mem/file", "rb") as file:
         assert file.fileno() >= 1 << 30
         with pytest.raises(ValueError, match="descriptor"):
@@ -107,7 +107,7 @@ def test_numbers_of_descriptors(fs: MemoryFileSystem) -> None:
 
 
 def test_record_locks(fs: MemoryFileSystem) -> None:
-    """difference "record locks"."""
+    """Shown: record locks."""
     with open("/mem/file", "r+b") as one, open("/mem/file", "r+b") as other:
         fcntl.lockf(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +118,7 @@ def test_record_locks(fs: MemoryFileSystem) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork where threads run
 def test_forked_processes(fs: MemoryFileSystem) -> None:
-    """difference "forked processes"."""
+    """Shown: forked processes."""
     child = os.fork()
     if not child:
         try:

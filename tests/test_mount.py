@@ -321,6 +321,30 @@ def test_the_working_directory_and_the_temporary_one_come_back() -> None:
     assert os.getcwd() == cwd
 
 
+def test_snapshots_are_taken_and_restored_within_a_mount() -> None:
+    fs = MemoryFileSystem()
+    with mount(fs):
+        os.mkdir("/mem/directory")
+        Path("/mem/directory/file").touch()
+        os.chdir("/mem/directory")
+        snapshot = fs.snapshot()
+        fd = os.open("file", os.O_RDWR)
+        os.write(fd, b"text")
+        os.fchmod(fd, 0o600)
+        os.utime(fd, (1, 1))
+        os.mkdir("made")
+        os.chmod("/mem/directory", 0o700)
+        fs.restore(snapshot)
+        assert os.listdir() == ["file"]
+        assert (os.fstat(fd).st_size, os.stat("file").st_mode & 0o777) == (0, 0o644)
+        assert os.stat(".").st_mode & 0o777 == 0o755
+        assert os.stat("file").st_mtime > 1
+        os.close(fd)
+        with fs.clone().mount("/clone"):
+            assert os.listdir("/clone/directory") == ["file"]
+    fs._check()
+
+
 # References that were copied before, or are kept afterwards
 
 

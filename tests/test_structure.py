@@ -171,8 +171,8 @@ def test_the_public_methods_of_the_file_system() -> None:
         export_tree get_size glob import_archive import_tree is_dir is_file is_symlink
         iter_export_tree link listdir lock lstat makedirs mkdir mount move open pack quota
         read_bytes read_text readlink remove rename replace restore rmdir rmtree rollback scandir
-        set_quota snapshot stat stats statvfs symlink truncate unlink unpack usage utime walk write_bytes
-        write_text
+        set_quota snapshot stat stats statvfs symlink truncate unlink unpack usage utime walk
+        write_bytes write_text
     """
     assert public == set(names.split())
 

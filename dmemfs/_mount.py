@@ -265,8 +265,8 @@ def _left_open(mounted: Mounted, descriptors: DescriptorTable) -> list[tuple[str
     """Return what is open in a mount, with what opened it; its descriptors are closed."""
     left = []
     for file in mounted.open_files():
-        origin = file._origin
-        left.append((f"unclosed file {file!r} in a mount", origin.code, origin.instruction))
+        _, _, code, instruction = file._origin
+        left.append((f"unclosed file {file!r} in a mount", code, instruction))
     for number, description in descriptors.take_away(mounted):
         cursor = description.cursor
         if cursor is None or not hasattr(cursor, "_origin"):

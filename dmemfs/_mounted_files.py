@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from ._block_pool import BLOCK_SIZE
 from ._errors import os_error
@@ -18,21 +18,12 @@ from ._mount_table import Mounted
 from ._raw_file import CLOSED, RawFile
 from ._virtual_descriptors import BAD_DESCRIPTOR, DescriptorTable, OpenDescription
 
+Origin: TypeAlias = tuple[Mounted, DescriptorTable, CodeType, int]
+"""How a file object came to be.
 
-class Origin(NamedTuple):
-    """How a file object came to be.
-
-    Attributes:
-        mount: where it was opened.
-        descriptors: where it gets its descriptor from.
-        code: what opened it.
-        instruction: the offset of the instruction in that code.
-    """
-
-    mount: Mounted
-    descriptors: DescriptorTable
-    code: CodeType
-    instruction: int
+Where it was opened; where it gets its descriptor from; what opened it, and the offset of the
+instruction in that code. A plain tuple, since one is made by every `open`.
+"""
 
 
 class MountedRawFile(RawFile):
@@ -98,7 +89,7 @@ class MountedRawFile(RawFile):
             self._descriptor = -1
             description, self._description = self._description, None
             if not is_lost:
-                descriptors = self._origin.descriptors
+                _, descriptors, _, _ = self._origin
                 if description.cursor is self:
                     description.detach()
                 if descriptors.leads_to(number, description):  # or its mount has ended

@@ -13,6 +13,7 @@ from ._errors import os_error, report_unraisable
 from ._mount_table import DirectoryPlace, LeadsOutsideError, Mounted
 from ._nodes import Directory
 from ._path_choice import PathChooser, is_in_bytes
+from ._transfer import Transfer
 from ._virtual_descriptors import FIRST_DESCRIPTOR
 
 _listdir = os.listdir
@@ -278,7 +279,7 @@ class PatchedEntries(PathChooser):
             dst,
             src_dir_fd,
             dst_dir_fd,
-            lambda fs, src, dst: fs.rename(src, dst),
+            Transfer.rename,
             lambda src, dst, src_dir_fd, dst_dir_fd: real(
                 src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd
             ),
@@ -309,7 +310,7 @@ class PatchedEntries(PathChooser):
             dst,
             src_dir_fd,
             dst_dir_fd,
-            lambda fs, src, dst: fs.link(src, dst),
+            Transfer.link,
             lambda src, dst, src_dir_fd, dst_dir_fd: _link(
                 src,
                 dst,

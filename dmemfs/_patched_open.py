@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ._errors import os_error
 from ._grammar import is_plain_name
 from ._mount_table import LeadsOutsideError, Mounted, MountTable
-from ._mounted_files import MOUNTED_CLASSES, DescriptorFile, MountedRawFile, Origin
+from ._mounted_files import MOUNTED_CLASSES, DescriptorFile, MountedRawFile
 from ._nodes import Directory, File, Symlink
 from ._open_modes import (
     OPEN_MODES,
@@ -44,6 +44,7 @@ _real_open_code = io.open_code
 RealFileIO = _io.FileIO
 
 _TEXT_CHUNK = 1 << 15
+READING_MODES = frozenset(mode for mode in OPEN_MODES if "r" in mode and "+" not in mode)
 _MOST_TURNS = 40
 _WRITES = os.O_WRONLY | os.O_RDWR
 _O_TMPFILE = getattr(os, "O_TMPFILE", 0)
@@ -83,7 +84,9 @@ class PatchedOpen:
             return _real_open(file, mode, buffering, encoding, errors, newline, closefd)
         if opener is None and not hasattr(file, "__index__"):
             try:
-                place = table.locate(file, changes=mode.__class__ is str and not is_reading(mode))
+                place = table.locate(
+                    file, changes=mode.__class__ is str and mode not in READING_MODES
+                )
             except LeadsOutsideError as outside:
                 return self._open_elsewhere(
                     outside, file, mode, buffering, encoding, errors, newline, closefd
@@ -154,7 +157,7 @@ class PatchedOpen:
             return None
         if opener is None and not hasattr(file, "__index__"):
             try:
-                if self._table.locate(file, changes=not is_reading(mode)) is None:
+                if self._table.locate(file, changes=mode not in READING_MODES) is None:
                     return None
             except LeadsOutsideError as outside:
                 return self.file_io(outside.path, mode, closefd, opener) or RealFileIO(
@@ -243,7 +246,7 @@ class PatchedOpen:
         binary._position = node.size if how.appends else 0
         binary._grant = None
         binary._how = how
-        binary._origin = Origin(mount, self._descriptors, *opener_of(frame))
+        binary._origin = (mount, self._descriptors, *opener_of(frame))
         binary.name = file if file.__class__ is str else os.fspath(file)
         binary.closed = False
         if buffering == 0:
@@ -421,11 +424,6 @@ class PatchedOpen:
         if not how.text:
             return buffer
         return self._text(buffer, mode, 0, buffering, encoding, errors, newline)
-
-
-def is_reading(mode: str) -> bool:
-    """Tell whether a mode string asks for reading only."""
-    return not set(mode) & set("wax+")
 
 
 def flags_of_mode(mode: str) -> int:

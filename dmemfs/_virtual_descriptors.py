@@ -217,6 +217,9 @@ class DescriptorTable:
         Raises:
             OSError: EBADF, ENOTDIR.
         """
+        description = self._descriptions.get(number) if number.__class__ is int else None
+        if description is not None and description.directory is not None:
+            return description.directory
         if (
             not hasattr(number, "__index__")
             or not FIRST_DESCRIPTOR <= operator.index(number) <= LARGEST_DESCRIPTOR

@@ -164,6 +164,10 @@ class _Process:
     def begin(self, mounted: Mounted) -> None:
         """Let a file system be seen; the first one has everything replaced."""
         if self._points is None:
+            if sys.platform != "linux" or sys.implementation.name != "cpython":
+                raise NotImplementedError(
+                    "mounting needs CPython on Linux; elsewhere use the methods of the file system"
+                )
             from ._patch_points import PatchPoints
 
             if hasattr(os, "register_at_fork"):
@@ -242,6 +246,7 @@ def mount(fs: Transfer, point: StrPath = "/mem", *, passthrough: Iterable[StrPat
 
     Raises:
         ValueError: `passthrough` is given for another mount point than the root.
+        NotImplementedError: on entry, elsewhere than on Linux with CPython.
 
     What is left open at the end of the block is reported by a ResourceWarning at the line that
     opened it.

@@ -8,22 +8,23 @@ from __future__ import annotations
 import errno
 import operator
 import os
+import posix
 from typing import Any
 
 from ._errors import os_error
 from ._grammar import NAME_MAX, PATH_MAX
 from ._path_choice import PathChooser
 
-_chmod = os.chmod
-_chown = os.chown
-_lchown = os.lchown
-_utime = os.utime
-_statvfs = os.statvfs
-_pathconf = os.pathconf
-_getxattr = os.getxattr
-_setxattr = os.setxattr
-_listxattr = os.listxattr
-_removexattr = os.removexattr
+_chmod = posix.chmod
+_chown = posix.chown
+_lchown = posix.lchown
+_utime = posix.utime
+_statvfs = posix.statvfs
+_pathconf = posix.pathconf
+_getxattr = posix.getxattr
+_setxattr = posix.setxattr
+_listxattr = posix.listxattr
+_removexattr = posix.removexattr
 
 _LINK_MAX = 1 << 31
 _LIMITS = {

@@ -10,6 +10,7 @@ import fcntl as _fcntl
 import math
 import operator
 import os
+import posix
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
@@ -24,23 +25,23 @@ from ._virtual_descriptors import (
     OpenDescription,
 )  # fmt: skip
 
-_close = os.close
-_closerange = os.closerange
-_copy_file_range = getattr(os, "copy_file_range", None)
-_dup2 = os.dup2
-_fchmod = os.fchmod
-_fchown = os.fchown
-_lseek = os.lseek
-_pread = os.pread
-_preadv = getattr(os, "preadv", None)
-_pwrite = os.pwrite
-_pwritev = getattr(os, "pwritev", None)
-_read = os.read
-_readv = os.readv
-_sendfile = os.sendfile
-_splice = getattr(os, "splice", None)
-_write = os.write
-_writev = os.writev
+_close = posix.close
+_closerange = posix.closerange
+_copy_file_range = getattr(posix, "copy_file_range", None)
+_dup2 = posix.dup2
+_fchmod = posix.fchmod
+_fchown = posix.fchown
+_lseek = posix.lseek
+_pread = posix.pread
+_preadv = getattr(posix, "preadv", None)
+_pwrite = posix.pwrite
+_pwritev = getattr(posix, "pwritev", None)
+_read = posix.read
+_readv = posix.readv
+_sendfile = posix.sendfile
+_splice = getattr(posix, "splice", None)
+_write = posix.write
+_writev = posix.writev
 _real_fcntl = _fcntl.fcntl
 _real_flock = _fcntl.flock
 _real_ioctl = _fcntl.ioctl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posix
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,18 +17,18 @@ from ._path_choice import PathChooser, is_in_bytes
 from ._transfer import Transfer
 from ._virtual_descriptors import FIRST_DESCRIPTOR
 
-_listdir = os.listdir
-_scandir = os.scandir
-_rename = os.rename
-_replace = os.replace
-_link = os.link
-_symlink = os.symlink
-_chdir = os.chdir
-_fchdir = os.fchdir
-_getcwd = os.getcwd
-_getcwdb = os.getcwdb
-_umask = os.umask
-RealDirEntry = os.DirEntry
+_listdir = posix.listdir
+_scandir = posix.scandir
+_rename = posix.rename
+_replace = posix.replace
+_link = posix.link
+_symlink = posix.symlink
+_chdir = posix.chdir
+_fchdir = posix.fchdir
+_getcwd = posix.getcwd
+_getcwdb = posix.getcwdb
+_umask = posix.umask
+RealDirEntry = posix.DirEntry
 
 _MOST_TURNS = 40
 _DIRECTORY, _FILE, _LINK = stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK

@@ -11,6 +11,7 @@ import errno
 import io
 import operator
 import os
+import posix
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +39,17 @@ from ._virtual_descriptors import (
 if TYPE_CHECKING:
     from types import FrameType
 
-_real_open = io.open
-_real_os_open = os.open
-_real_open_code = io.open_code
+_real_open = _io.open
+_real_os_open = posix.open
+_real_open_code = _io.open_code
 RealFileIO = _io.FileIO
 
 _TEXT_CHUNK = 1 << 15
 READING_MODES = frozenset(mode for mode in OPEN_MODES if "r" in mode and "+" not in mode)
 _MOST_TURNS = 40
 _WRITES = os.O_WRONLY | os.O_RDWR
-_O_TMPFILE = getattr(os, "O_TMPFILE", 0)
-_O_PATH = getattr(os, "O_PATH", 0)
+_O_TMPFILE = getattr(posix, "O_TMPFILE", 0)
+_O_PATH = getattr(posix, "O_PATH", 0)
 _USUAL_MODE = 0o644
 _BUFFERS: dict[str, Any] = {"r": io.BufferedReader, "w": io.BufferedWriter, "+": io.BufferedRandom}
 

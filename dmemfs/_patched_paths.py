@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posix
 import stat
 from collections.abc import Callable
 from types import MethodType
@@ -19,17 +20,17 @@ from ._nodes import Directory, File
 from ._path_choice import PathChooser, is_in_bytes
 from ._virtual_descriptors import FIRST_DESCRIPTOR, DescriptorTable
 
-_stat = os.stat
-_lstat = os.lstat
-_access = os.access
-_mkdir = os.mkdir
-_rmdir = os.rmdir
-_unlink = os.unlink
-_remove = os.remove
-_readlink = os.readlink
-_truncate = os.truncate
-_mkfifo = os.mkfifo
-_mknod = os.mknod
+_stat = posix.stat
+_lstat = posix.lstat
+_access = posix.access
+_mkdir = posix.mkdir
+_rmdir = posix.rmdir
+_unlink = posix.unlink
+_remove = posix.remove
+_readlink = posix.readlink
+_truncate = posix.truncate
+_mkfifo = posix.mkfifo
+_mknod = posix.mknod
 
 
 class PatchedPaths(PathChooser):

@@ -10,6 +10,7 @@ import _imp
 import _posixsubprocess
 import mmap as _mmap
 import os
+import posix
 from typing import Any
 
 from ._mount_table import LeadsOutsideError, MountTable
@@ -17,11 +18,11 @@ from ._refusal import refusal
 from ._virtual_descriptors import FIRST_DESCRIPTOR
 
 _fork_exec = _posixsubprocess.fork_exec
-_posix_spawn = getattr(os, "posix_spawn", None)
-_posix_spawnp = getattr(os, "posix_spawnp", None)
-_execv = os.execv
-_execve = os.execve
-_system = os.system
+_posix_spawn = getattr(posix, "posix_spawn", None)
+_posix_spawnp = getattr(posix, "posix_spawnp", None)
+_execv = posix.execv
+_execve = posix.execve
+_system = posix.system
 _create_dynamic = _imp.create_dynamic
 RealMmap = _mmap.mmap
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ._errors import os_error
 from ._grammar import NAME_MAX, PATH_MAX
-from ._path_choice import PathChooser
+from ._path_choice import PathChooser, plain_path
 
 _chmod = posix.chmod
 _chown = posix.chown
@@ -46,6 +46,8 @@ class PatchedAttributes(PathChooser):
         self, path: Any, mode: int, *, dir_fd: Any = None, follow_symlinks: bool = True
     ) -> None:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and dir_fd is None
@@ -66,6 +68,8 @@ class PatchedAttributes(PathChooser):
         self, path: Any, uid: int, gid: int, *, dir_fd: Any = None, follow_symlinks: bool = True
     ) -> None:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and dir_fd is None
@@ -86,6 +90,8 @@ class PatchedAttributes(PathChooser):
 
     def lchown(self, path: Any, uid: int, gid: int) -> None:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -111,6 +117,8 @@ class PatchedAttributes(PathChooser):
     ) -> None:
         # `ns` may be left out but may not be None.
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and dir_fd is None
@@ -133,6 +141,8 @@ class PatchedAttributes(PathChooser):
 
     def statvfs(self, path: Any) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -149,6 +159,8 @@ class PatchedAttributes(PathChooser):
 
     def pathconf(self, path: Any, name: Any) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -168,6 +180,8 @@ class PatchedAttributes(PathChooser):
 
     def getxattr(self, path: Any, attribute: Any, *, follow_symlinks: bool = True) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -186,6 +200,8 @@ class PatchedAttributes(PathChooser):
         self, path: Any, attribute: Any, value: Any, flags: int = 0, *, follow_symlinks: bool = True
     ) -> None:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -205,6 +221,8 @@ class PatchedAttributes(PathChooser):
 
     def removexattr(self, path: Any, attribute: Any, *, follow_symlinks: bool = True) -> None:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -222,6 +240,8 @@ class PatchedAttributes(PathChooser):
 
     def listxattr(self, path: Any = None, *, follow_symlinks: bool = True) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path

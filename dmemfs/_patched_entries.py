@@ -13,7 +13,7 @@ from typing import Any
 from ._errors import os_error, report_unraisable
 from ._mount_table import DirectoryPlace, LeadsOutsideError, Mounted
 from ._nodes import Directory
-from ._path_choice import PathChooser, is_in_bytes
+from ._path_choice import PathChooser, is_in_bytes, plain_path
 from ._transfer import Transfer
 from ._virtual_descriptors import FIRST_DESCRIPTOR
 
@@ -202,6 +202,8 @@ class PatchedEntries(PathChooser):
 
     def listdir(self, path: Any = None) -> list[Any]:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -225,6 +227,8 @@ class PatchedEntries(PathChooser):
 
     def scandir(self, path: Any = None) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -244,6 +248,10 @@ class PatchedEntries(PathChooser):
 
     def rename(self, src: Any, dst: Any, *, src_dir_fd: Any = None, dst_dir_fd: Any = None) -> None:
         table = self._table
+        if src.__class__ is not str:
+            src = plain_path(src)
+        if dst.__class__ is not str:
+            dst = plain_path(dst)
         if (
             src.__class__ is str
             and dst.__class__ is str
@@ -260,6 +268,10 @@ class PatchedEntries(PathChooser):
         self, src: Any, dst: Any, *, src_dir_fd: Any = None, dst_dir_fd: Any = None
     ) -> None:
         table = self._table
+        if src.__class__ is not str:
+            src = plain_path(src)
+        if dst.__class__ is not str:
+            dst = plain_path(dst)
         if (
             src.__class__ is str
             and dst.__class__ is str
@@ -296,6 +308,10 @@ class PatchedEntries(PathChooser):
         follow_symlinks: bool = True,
     ) -> None:
         table = self._table
+        if src.__class__ is not str:
+            src = plain_path(src)
+        if dst.__class__ is not str:
+            dst = plain_path(dst)
         if (
             src.__class__ is str
             and dst.__class__ is str
@@ -384,6 +400,8 @@ class PatchedEntries(PathChooser):
         self, src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: Any = None
     ) -> None:
         table = self._table
+        if dst.__class__ is not str:
+            dst = plain_path(dst)
         if (
             dst.__class__ is str
             and dir_fd is None

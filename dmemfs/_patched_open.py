@@ -27,6 +27,7 @@ from ._open_modes import (
     check_text_arguments,
     mode_error,
 )  # fmt: skip
+from ._path_choice import plain_path
 from ._refusal import refusal
 from ._virtual_descriptors import (
     FIRST_DESCRIPTOR,
@@ -76,6 +77,8 @@ class PatchedOpen:
     ) -> Any:
         """Open a file, as the builtin `open` does."""
         table = self._table
+        if file.__class__ is not str:
+            file = plain_path(file)
         if (
             file.__class__ is str
             and opener is None
@@ -105,6 +108,8 @@ class PatchedOpen:
     def open_code(self, path: str) -> Any:
         """Open a file of code, as `io.open_code` does."""
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path
@@ -118,6 +123,8 @@ class PatchedOpen:
     def os_open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
         """Open a file and return its descriptor, as `os.open` does."""
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and dir_fd is None

@@ -17,7 +17,7 @@ from typing import Any
 from ._errors import require_c_int
 from ._mount_table import LeadsOutsideError, MountTable
 from ._nodes import Directory, File
-from ._path_choice import PathChooser, is_in_bytes
+from ._path_choice import PathChooser, is_in_bytes, plain_path
 from ._virtual_descriptors import FIRST_DESCRIPTOR, DescriptorTable
 
 _stat = posix.stat
@@ -56,6 +56,8 @@ class PatchedPaths(PathChooser):
         table = self._table
 
         def stand_in(_: Any, path: Any, *, dir_fd: Any = None) -> Any:
+            if path.__class__ is not str:
+                path = plain_path(path)
             if (
                 path.__class__ is str
                 and dir_fd is None
@@ -76,6 +78,8 @@ class PatchedPaths(PathChooser):
 
     def stat(self, path: Any, *, dir_fd: Any = None, follow_symlinks: bool = True) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if path.__class__ is str and dir_fd is None:
             if table.marker not in path and not (table.relative and path[:1] != "/"):
                 return _stat(path, follow_symlinks=follow_symlinks)
@@ -108,6 +112,8 @@ class PatchedPaths(PathChooser):
         follow_symlinks: bool = True,
     ) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and dir_fd is None
@@ -140,6 +146,8 @@ class PatchedPaths(PathChooser):
 
     def mkdir(self, path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and dir_fd is None
@@ -168,6 +176,8 @@ class PatchedPaths(PathChooser):
 
     def readlink(self, path: Any, *, dir_fd: Any = None) -> Any:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and dir_fd is None
@@ -185,6 +195,8 @@ class PatchedPaths(PathChooser):
 
     def truncate(self, path: Any, length: int) -> None:
         table = self._table
+        if path.__class__ is not str:
+            path = plain_path(path)
         if (
             path.__class__ is str
             and table.marker not in path

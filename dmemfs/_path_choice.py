@@ -12,6 +12,7 @@ from ._mount_table import LeadsOutsideError, MountTable
 from ._virtual_descriptors import FIRST_DESCRIPTOR, DescriptorTable
 
 _MOST_TURNS = 40
+_fspath = os.fspath
 
 
 class PathChooser:
@@ -65,6 +66,16 @@ class PathChooser:
         if path is not given and isinstance(given, bytes):
             path = os.fsencode(path)
         return outside(path, dir_fd)
+
+
+def plain_path(path: Any) -> Any:
+    """Return a path object as text or bytes, and anything else as it is, to be refused later."""
+    if path.__class__ is int or path is None:
+        return path
+    try:
+        return _fspath(path)
+    except TypeError:
+        return path
 
 
 def is_in_bytes(path: Any) -> bool:

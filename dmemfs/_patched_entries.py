@@ -8,6 +8,7 @@ import posix
 import stat
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ._errors import os_error, report_unraisable
@@ -262,7 +263,7 @@ class PatchedEntries(PathChooser):
             and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
         ):
             return _rename(src, dst)
-        self._move(_rename, src, dst, src_dir_fd, dst_dir_fd)
+        self._choose_two(_rename, Transfer.rename, src, dst, src_dir_fd, dst_dir_fd)
 
     def replace(
         self, src: Any, dst: Any, *, src_dir_fd: Any = None, dst_dir_fd: Any = None
@@ -282,21 +283,7 @@ class PatchedEntries(PathChooser):
             and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
         ):
             return _replace(src, dst)
-        self._move(_replace, src, dst, src_dir_fd, dst_dir_fd)
-
-    def _move(
-        self, real: Callable[..., Any], src: Any, dst: Any, src_dir_fd: Any, dst_dir_fd: Any
-    ) -> None:
-        self._choose_two(
-            src,
-            dst,
-            src_dir_fd,
-            dst_dir_fd,
-            Transfer.rename,
-            lambda src, dst, src_dir_fd, dst_dir_fd: real(
-                src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd
-            ),
-        )
+        self._choose_two(_replace, Transfer.rename, src, dst, src_dir_fd, dst_dir_fd)
 
     def link(
         self,
@@ -322,29 +309,17 @@ class PatchedEntries(PathChooser):
             and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
         ):
             return _link(src, dst, follow_symlinks=follow_symlinks)
-        self._choose_two(
-            src,
-            dst,
-            src_dir_fd,
-            dst_dir_fd,
-            Transfer.link,
-            lambda src, dst, src_dir_fd, dst_dir_fd: _link(
-                src,
-                dst,
-                src_dir_fd=src_dir_fd,
-                dst_dir_fd=dst_dir_fd,
-                follow_symlinks=follow_symlinks,
-            ),
-        )
+        real = partial(_link, follow_symlinks=follow_symlinks)
+        self._choose_two(real, Transfer.link, src, dst, src_dir_fd, dst_dir_fd)
 
     def _choose_two(
         self,
+        real: Callable[..., None],
+        inside: Callable[[Transfer, str, str], None],
         src: Any,
         dst: Any,
         src_dir_fd: Any,
         dst_dir_fd: Any,
-        inside: Callable[[Any, str, str], None],
-        outside: Callable[[Any, Any, Any, Any], None],
     ) -> None:
         """Do what a function does to two paths, where they lead to: both to one file system."""
         table = self._table
@@ -370,7 +345,7 @@ class PatchedEntries(PathChooser):
         except OSError as error:
             error.filename, error.filename2 = os.fspath(src), os.fspath(dst)
             raise
-        outside(real_src, real_dst, src_dir_fd, dst_dir_fd)
+        real(real_src, real_dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     def _follow(self, path: Any, dir_fd: Any) -> tuple[tuple[Mounted, str] | None, Any, Any]:
         """Return where an entry is, and how to name it where that is the real file system.

@@ -45,6 +45,7 @@ class PatchedPaths(PathChooser):
         self.unlink = self._plain(
             _unlink, lambda mount, inner: mount.fs.remove(inner), changes=True
         )
+        self._mkdir = self._plain(_mkdir, lambda mount, inner: mount.fs.mkdir(inner), changes=True)
         self.remove = self._plain(
             _remove, lambda mount, inner: mount.fs.remove(inner), changes=True
         )
@@ -65,6 +66,15 @@ class PatchedPaths(PathChooser):
                 and not (table.relative and path[:1] != "/")
             ):
                 return real(path)
+            try:
+                place = table.locate(path, dir_fd, changes=changes)
+                if place is not None:
+                    return inside(*place)
+            except LeadsOutsideError:
+                pass
+            except OSError as error:
+                error.filename = path
+                raise
             return self._choose(
                 path,
                 dir_fd,
@@ -156,10 +166,11 @@ class PatchedPaths(PathChooser):
         ):
             return _mkdir(path, mode)
 
+        if mode == 0o777 and table.umask == 0o022:
+            self._mkdir(path, dir_fd=dir_fd)
+            return
+
         def inside(mount: Any, inner: Any) -> None:
-            if mode == 0o777 and table.umask == 0o022:
-                mount.fs.mkdir(inner)
-                return
             require_c_int(mode)
             with mount.fs._lock:
                 mount.fs.mkdir(inner)

@@ -222,6 +222,8 @@ class MountTable:
                 or ENOTDIR for `dir_fd`; ENOENT, the directory was removed.
         """
         text = path
+        if dir_fd is not None and not hasattr(dir_fd, "__index__"):
+            return None  # the real function has the words for it
         if path.__class__ is not str:
             try:
                 text = os.fsdecode(path)

@@ -323,6 +323,9 @@ class PatchedEntries(PathChooser):
     ) -> None:
         """Do what a function does to two paths, where they lead to: both to one file system."""
         table = self._table
+        if not (isinstance(src, str | bytes) and isinstance(dst, str | bytes)):
+            real(src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)  # which refuses them
+            return
         try:
             old = table.locate(src, src_dir_fd, changes=True)
             new = table.locate(dst, dst_dir_fd, changes=True)

@@ -80,6 +80,4 @@ def plain_path(path: Any) -> Any:
 
 def is_in_bytes(path: Any) -> bool:
     """Tell whether a path is given in bytes, so that names are to be returned in bytes."""
-    if isinstance(path, bytes):
-        return True
-    return hasattr(path, "__fspath__") and isinstance(os.fspath(path), bytes)
+    return isinstance(plain_path(path), bytes)

@@ -366,6 +366,25 @@ def test_paths_relative_to_a_directory_descriptor(place: str) -> None:
     os.close(fd)
 
 
+def test_what_is_no_path_and_no_descriptor_is_refused(place: str) -> None:
+    write("file")
+    wrong: Any = object()
+    for call in (os.stat, os.unlink, os.listdir, os.scandir, os.readlink, os.mkdir, open):
+        with pytest.raises(TypeError):
+            call(wrong)
+    for move in (os.rename, os.link, os.symlink):
+        with pytest.raises(TypeError):
+            move("file", wrong)
+        with pytest.raises(TypeError):
+            move(wrong, "file")
+    for path in ("file", f"{place}/file"):
+        with pytest.raises(TypeError):
+            os.stat(path, dir_fd=wrong)
+        with pytest.raises(TypeError):
+            os.unlink(path, dir_fd=wrong)
+    assert os.path.exists("file")
+
+
 def test_a_descriptor_of_a_file_is_no_directory(place: str) -> None:
     write("file")
     fd = os.open("file", os.O_RDONLY)

@@ -183,7 +183,10 @@ def test_pytest_runs_a_suite(fs: MemoryFileSystem, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     with contextlib.redirect_stdout(io.StringIO()) as output:
         code = pytest.main(
-            ["-p", "no:xdist", "-p", "no:terminalreporter", "--basetemp=/mem/base", "/mem/suite"],
+            [
+                *("-p", "no:xdist", "-p", "no:asyncio", "-p", "no:terminalreporter"),
+                *("--basetemp=/mem/base", "/mem/suite"),
+            ],
             plugins=[Recorder()],
         )
     for name in ("conftest", "test_small"):

@@ -4,7 +4,9 @@ from ._attributes import Usage
 from ._difference import Difference
 from ._directory_quotas import Quota
 from ._errors import ArchiveError, PackError, QuotaExceededError
+from ._materialize import materialize
 from ._memory_filesystem import MemoryFileSystem
+from ._mount import mount
 from ._snapshot import Snapshot
 
 __all__ = [
@@ -16,4 +18,6 @@ __all__ = [
     "QuotaExceededError",
     "Snapshot",
     "Usage",
+    "materialize",
+    "mount",
 ]

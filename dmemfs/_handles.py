@@ -75,6 +75,7 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
         "_grant",
         "_how",
         "_node",
+        "_origin",
         "_position",
         "closed",
         "name",
@@ -88,6 +89,7 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     _how: HowOpened
     _grant: LockGrant | None
     _buffer: io.BufferedRandom  # or one of its read-only or write-only kin
+    _origin: Any  # of `dmemfs._mounted_files`: a class that got it there could not be assigned
 
     __repr__ = describe
     __reduce_ex__ = refuse_to_pickle
@@ -156,8 +158,8 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
                     self._put_buffer(_BUFFER_SIZE)
         return self._buffer
 
-    def _put_buffer(self, size: int) -> None:
-        raw = RawFile(
+    def _raw_file(self) -> RawFile:
+        return RawFile(
             self._fs,
             self._node,
             name=self.name,
@@ -165,6 +167,9 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
             position=self._position,
             grant=self._grant,
         )
+
+    def _put_buffer(self, size: int) -> None:
+        raw = self._raw_file()
         buffer = self._buffer_class(raw, size)
         self._buffer = buffer
         self._buffered_seek = buffer.seek

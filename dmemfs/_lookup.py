@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Callable
 from time import time_ns
 from typing import Any, TypeAlias
 
@@ -37,6 +38,10 @@ class Lookup(Storage):
     leads; one whose directory was removed finds no entries and is resolved anew.
     """
 
+    # While the file system is mounted, absolute symbolic links begin at the root of the process:
+    # this returns the path here of what such a link says, or raises LeadsOutsideError.
+    _follow_absolute: Callable[[str, list[str], bool], str] | None = None
+
     def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
         super().__init__(max_bytes, max_nodes)
         self._account.require(0, 1)
@@ -52,7 +57,7 @@ class Lookup(Storage):
         root.removed = False
         root.remembered = True
         self._directories: dict[str, Directory] = {"": root}
-        self._device = id(self)
+        self._device = id(self) & 0xFFFFFFFF  # as large a number as os.major() and os.minor() take
 
     # Questions
 
@@ -111,11 +116,25 @@ class Lookup(Storage):
             if not follow or type(quick) is not Symlink:
                 return quick
         except (KeyError, AttributeError, TypeError):
-            pass
+            if isinstance(given, Node):  # that of an open descriptor, which may have no path
+                return given
+            if given.__class__ is str and self._is_surely_missing(given):
+                raise os_error(errno.ENOENT, path) from None
         _, _, node, _ = self._resolve(path, follow=follow)
         if node is None:
             raise os_error(errno.ENOENT, path)
         return node
+
+    def _is_surely_missing(self, path: str) -> bool:
+        """Tell quickly whether nothing is at `path`; False means that it is to be resolved."""
+        head, _, name = path.rpartition("/")
+        directory = self._directories.get(head)
+        return (
+            directory is not None
+            and name not in directory.children
+            and is_plain_name(name)
+            and not directory.removed
+        )
 
     def _find_directory(self, path: StrPath) -> Directory:
         node = self._find(path)
@@ -185,10 +204,13 @@ class Lookup(Storage):
                     links += 1
                     if links > _grammar.MAX_LINKS:
                         raise os_error(errno.ELOOP, path)
-                    if node.target.startswith("/"):
+                    target = node.target
+                    wants_directory = wants_directory or (not pending and target.endswith("/"))
+                    if target.startswith("/"):
                         directory = self._root
-                    wants_directory = wants_directory or (not pending and node.target.endswith("/"))
-                    pending.extend(_components(node.target))
+                        if self._follow_absolute is not None:
+                            target = self._follow_absolute(target, pending, wants_directory)
+                    pending.extend(_components(target))
                     name, node, plain = "", directory, False
                     continue
                 if node is None and pending:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import operator
 import os
+from collections.abc import Iterable
 from typing import IO, Any, Literal, Self
 
 from ._grammar import StrPath, is_plain_name
 from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
 from ._memory_limit import memory_limit
+from ._mount import Mount
 from ._moving import Moving
 from ._nodes import File
 from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
@@ -226,6 +228,13 @@ class MemoryFileSystem(Moving):
             FileNotFoundError: there is nothing.
         """
         return self._acquire(self._find(path), path, shared=shared, timeout=timeout)
+
+    def mount(self, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()) -> Mount:
+        """Let everything in this process that opens paths below `point` work here.
+
+        The same as `dmemfs.mount(fs, point)`; see there.
+        """
+        return Mount(self, point, passthrough=passthrough)
 
     def _acquire(
         self, node: Any, path: StrPath, *, shared: bool, timeout: float | None

@@ -70,6 +70,20 @@ DMEMFS_ORDER = (
     "_raw_file",
     "_handles",
     "_open_modes",
+    "_mount_table",
+    "_virtual_descriptors",
+    "_mounted_files",
+    "_refusal",
+    "_path_choice",
+    "_patched_open",
+    "_patched_paths",
+    "_patched_attributes",
+    "_patched_entries",
+    "_patched_descriptors",
+    "_patched_processes",
+    "_patch_points",
+    "_mount",
+    "_materialize",
     "_memory_filesystem",
     "_cli",
     "__main__",
@@ -127,6 +141,8 @@ def test_the_public_names_of_dmemfs() -> None:
         "QuotaExceededError",
         "Snapshot",
         "Usage",
+        "materialize",
+        "mount",
     ]
 
 
@@ -158,10 +174,10 @@ def test_the_public_methods_of_the_file_system() -> None:
     names = """
         access chmod chown clone copy copy_tree exists export_archive export_as_bytesio
         export_tree get_size glob import_archive import_tree is_dir is_file is_symlink
-        iter_export_tree link listdir lock lstat makedirs mkdir move open pack quota read_bytes
-        read_text readlink remove rename replace restore rmdir rmtree rollback scandir set_quota
-        snapshot stat stats statvfs symlink truncate unlink unpack usage utime walk write_bytes
-        write_text
+        iter_export_tree link listdir lock lstat makedirs mkdir mount move open pack quota
+        read_bytes read_text readlink remove rename replace restore rmdir rmtree rollback scandir
+        set_quota snapshot stat stats statvfs symlink truncate unlink unpack usage utime walk
+        write_bytes write_text
     """
     assert public == set(names.split())
 

@@ -1,0 +1,83 @@
+"""The choice between a mounted file system and the real one, for functions that take a path."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ._errors import os_error
+from ._mount_table import LeadsOutsideError, MountTable
+from ._virtual_descriptors import FIRST_DESCRIPTOR, DescriptorTable
+
+_MOST_TURNS = 40
+_fspath = os.fspath
+
+
+class PathChooser:
+    """Decides for one call whether it goes to a mounted file system or to the real one."""
+
+    def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
+        self._table = table
+        self._descriptors = descriptors
+
+    def _choose(
+        self,
+        path: Any,
+        dir_fd: Any,
+        inside: Callable[[Any, Any], Any],
+        outside: Callable[[Any, Any], Any],
+        *,
+        changes: bool = False,
+        takes_descriptor: bool = False,
+    ) -> Any:
+        """Do what a function does to a path, where the path leads to.
+
+        Args:
+            path: as given; `outside` may get another, after symbolic links that lead elsewhere.
+            dir_fd: as given, likewise.
+            inside: called with the mount, and the path in its file system or the node of a
+                descriptor.
+            outside: called with a path and a descriptor of a directory.
+            changes: whether what is there is changed.
+            takes_descriptor: whether the path may be a descriptor.
+        """
+        given = path
+        for _ in range(_MOST_TURNS):
+            try:
+                if path.__class__ is int and takes_descriptor:
+                    if path < FIRST_DESCRIPTOR:
+                        break
+                    description = self._descriptors.find(path)
+                    return inside(description.mount, description.node)
+                place = self._table.locate(path, dir_fd, changes=changes)
+                if place is None:
+                    break
+                return inside(*place)
+            except LeadsOutsideError as leads:
+                path, dir_fd = leads.path, None
+            except OSError as error:
+                if error.filename2 is None:
+                    error.filename = os.fspath(given) if given.__class__ is not int else given
+                raise
+        else:
+            raise os_error(errno.ELOOP, given)
+        if path is not given and isinstance(given, bytes):
+            path = os.fsencode(path)
+        return outside(path, dir_fd)
+
+
+def plain_path(path: Any) -> Any:
+    """Return a path object as text or bytes, and anything else as it is, to be refused later."""
+    if path.__class__ is int or path is None:
+        return path
+    try:
+        return _fspath(path)
+    except TypeError:
+        return path
+
+
+def is_in_bytes(path: Any) -> bool:
+    """Tell whether a path is given in bytes, so that names are to be returned in bytes."""
+    return isinstance(plain_path(path), bytes)

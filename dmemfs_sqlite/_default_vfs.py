@@ -34,23 +34,24 @@ class _Installed:
     """What a default VFS does.
 
     Attributes:
-        resolve: None when it is removed: who has it still gets the disk.
+        resolve: the last one that was installed, which open connections go on with.
         base: the address of the VFS that was the default before.
         methods: those of that VFS.
     """
 
     library: VfsLibrary
     vfs: Vfs
-    resolve: Resolve | None
+    resolve: Resolve
     base: int
     methods: dict[str, Any]
 
     def find(self, name: int | None) -> tuple[MemoryFileSystem, str] | None:
         """Return where a name leads; None for the disk, and for temporary files."""
-        return self.resolve(text_at(name)) if name and self.resolve is not None else None
+        return self.resolve(text_at(name)) if name else None
 
 
 _by_address: dict[int, _Installed] = {}
+_made: dict[tuple[ModuleType, int], _Installed] = {}
 _current: dict[ModuleType, _Installed] = {}
 _mutex = threading.Lock()
 
@@ -73,18 +74,26 @@ def install(resolve: Resolve, *, module: ModuleType = sqlite3) -> None:
         if module in _current:
             raise RuntimeError("a default VFS is installed already: remove() it first")
         before = library.default_vfs()
-        vfs = library.new_vfs(
-            f"dmemfs-default-{secrets.token_hex(4)}",
-            {name: thunk_address(VFS_METHODS[name], _CALLBACKS[name]) for name in _CALLBACKS},
-            max(FILE_SIZE, before.szOsFile),
-        )
-        methods = {
-            name: prototype(getattr(before, name)) for name, prototype in VFS_METHODS.items()
-        }
-        installed = _Installed(library, vfs, resolve, ctypes.addressof(before), methods)
-        _by_address[ctypes.addressof(vfs)] = installed
+        address = ctypes.addressof(before)
+        installed = _made.get((module, address))
+        if installed is None:  # made once: what SQLite has seen must stay for ever
+            installed = _made[module, address] = _make(library, before, resolve)
+        installed.resolve = resolve
         _current[module] = installed
-        library.register(vfs, default=True)
+        library.register(installed.vfs, default=True)
+
+
+def _make(library: VfsLibrary, before: Vfs, resolve: Resolve) -> _Installed:
+    """Return a VFS that passes on to `before` what leads to the disk."""
+    vfs = library.new_vfs(
+        f"dmemfs-default-{secrets.token_hex(4)}",
+        {name: thunk_address(VFS_METHODS[name], _CALLBACKS[name]) for name in _CALLBACKS},
+        max(FILE_SIZE, before.szOsFile),
+    )
+    methods = {name: prototype(getattr(before, name)) for name, prototype in VFS_METHODS.items()}
+    installed = _Installed(library, vfs, resolve, ctypes.addressof(before), methods)
+    _by_address[ctypes.addressof(vfs)] = installed
+    return installed
 
 
 def remove(*, module: ModuleType = sqlite3) -> None:

@@ -136,9 +136,10 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if self._node is BUFFERED:  # since the with statement began
             self._buffer.close()
+            self._fs = CLOSED
         elif not self.closed:
             self.closed = True
-            self._node = CLOSED
+            self._node = self._fs = CLOSED
             if self._grant is not None:
                 self._grant.release()
 
@@ -216,6 +217,7 @@ class _Buffered(BinaryFile):
     def close(self) -> None:
         if self._buffer is not None:
             self._buffer.close()
+            self._fs = CLOSED
 
     def _set_finalizing(self, _: bool) -> None:
         # Who iterates over the buffer may still do so. It warns and closes when it is dropped.

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class _ClosedFile:
-    """Stands in for the node of a file object that was closed, so that no call need ask."""
+    """Stands in for the node, and for the file system, of a file object that was closed.
+
+    So no call need ask whether it is open, and what is closed keeps nothing alive.
+    """
 
     __slots__ = ()
 
-    def _refuse(self) -> NoReturn:
+    def __getattr__(self, name: str) -> NoReturn:
         raise closed_error()
-
-    content = property(_refuse)
-    size = property(_refuse)
 
 
 class BufferedMeanwhileError(Exception):
@@ -265,7 +265,7 @@ class RawFile(PositionedFile, io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self._node = CLOSED
+            self._node = self._fs = CLOSED
             if self._grant is not None:
                 self._grant.release()
 

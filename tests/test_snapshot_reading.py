@@ -358,3 +358,16 @@ def test_reads_only(memory: MemoryFileSystem) -> None:
         for name in ("write_bytes", "mkdir", "remove", "rename", "chmod", "truncate", "copy"):
             assert not hasattr(snap, name)
     assert hasattr(Snapshot, "read_bytes")
+
+
+@pytest.mark.parametrize("mode", ["r", "rb"])
+@pytest.mark.parametrize("buffering", [-1, 100])
+def test_what_is_closed_keeps_nothing(memory: MemoryFileSystem, mode: str, buffering: int) -> None:
+    """Not even while the variable of the `with` statement still refers to it."""
+    memory.write_bytes("/file", bytes(1000))
+    with memory.snapshot() as snap, snap.open("/file", mode, buffering) as file:
+        memory.remove("/file")
+        file.read(10)
+        file.readline()
+    assert file.closed
+    assert memory.usage("/")[:3] == (0, 0, 0)

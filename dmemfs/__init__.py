@@ -8,10 +8,12 @@ from ._materialize import materialize
 from ._memory_filesystem import MemoryFileSystem
 from ._mount import mount
 from ._snapshot import Snapshot
+from ._trees import Link
 
 __all__ = [
     "ArchiveError",
     "Difference",
+    "Link",
     "MemoryFileSystem",
     "PackError",
     "Quota",

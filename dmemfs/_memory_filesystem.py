@@ -13,16 +13,16 @@ from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
 from ._memory_limit import memory_limit
 from ._mount import Mount
-from ._moving import Moving
 from ._nodes import File
 from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
+from ._trees import Trees
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _TEXT_CHUNK = 1 << 15
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 
 
-class MemoryFileSystem(Moving):
+class MemoryFileSystem(Trees):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they

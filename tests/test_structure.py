@@ -66,6 +66,7 @@ DMEMFS_ORDER = (
     "_tree_building",
     "_grafting",
     "_moving",
+    "_trees",
     "_invariants",
     "_raw_file",
     "_handles",
@@ -135,6 +136,7 @@ def test_the_public_names_of_dmemfs() -> None:
     assert sorted(dmemfs.__all__) == [
         "ArchiveError",
         "Difference",
+        "Link",
         "MemoryFileSystem",
         "PackError",
         "Quota",
@@ -172,11 +174,12 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
 def test_the_public_methods_of_the_file_system() -> None:
     public = {name for name in dir(dmemfs.MemoryFileSystem) if not name.startswith("_")}
     names = """
-        access chmod chown clone copy copy_tree exists export_archive export_as_bytesio
-        export_tree get_size glob import_archive import_tree is_dir is_file is_symlink
+        access chmod chown clone copy copy_tree exists export_archive export_as_bytesio export_tree
+        from_tree get_size glob import_archive import_tree is_dir is_file is_symlink
         iter_export_tree link listdir lock lstat makedirs mkdir mount move open pack quota
         read_bytes read_text readlink remove rename replace restore rmdir rmtree rollback scandir
-        set_quota snapshot stat stats statvfs symlink truncate unlink unpack usage utime walk
+        set_quota snapshot stat stats statvfs symlink to_tree truncate unlink unpack usage utime
+        walk
         write_bytes write_text
     """
     assert public == set(names.split())

@@ -44,6 +44,27 @@ def expand_pattern(fs: Listing, pattern: str) -> Iterator[str]:
                 yield path
 
 
+def matches_path(path: str, pattern: str) -> bool:
+    """Tell whether an absolute path matches a pattern, one without a slash its last name."""
+    if "/" not in pattern:
+        return fnmatch.fnmatchcase(path.rpartition("/")[2], pattern)
+    return _match_names(
+        [name for name in path.split("/") if name], [part for part in pattern.split("/") if part]
+    )
+
+
+def _match_names(names: list[str], parts: list[str]) -> bool:
+    if not parts:
+        return not names
+    if parts[0] == "**":
+        return any(_match_names(names[start:], parts[1:]) for start in range(len(names) + 1))
+    return (
+        bool(names)
+        and fnmatch.fnmatchcase(names[0], parts[0])
+        and _match_names(names[1:], parts[1:])
+    )
+
+
 def _matching_names(fs: Listing, directory: str, pattern: str) -> Iterator[str]:
     if pattern == "**":
         yield ""

@@ -29,7 +29,7 @@ from ._raw_file import (
     refuse_to_pickle,
     warn_unclosed,
 )
-from ._storage import LARGEST_FILE, Cursor, Storage
+from ._storage import LARGEST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,9 +38,21 @@ if TYPE_CHECKING:
 
     from ._locks import LockGrant
 
+# The form of content that a file object hands out whole, without a call of the file system.
+_handed_out: Any = bytes
+
 _BUFFER_SIZE = 1 << 16
 _FEW_BYTES = 2048
 _LARGEST_COUNT = sys.maxsize
+
+
+def read_through_file_system(yes: bool) -> None:
+    """Let file objects call the file system for each read, or not if they need not.
+
+    It holds for all file systems: a file object that has to ask its own is slower for it.
+    """
+    global _handed_out
+    _handed_out = None if yes else bytes
 
 
 class HowOpened(Protocol):
@@ -250,13 +262,13 @@ class _Readable(BinaryFile):
 
     def read(self, size: int | None = -1, /) -> bytes:
         node = self._node
-        content = node.content
+        content: Any = node.content
         if size == -1 or size is None:
-            if type(content) is bytes and not self._position:
+            if type(content) is _handed_out and not self._position:
                 self._position = len(content)
                 if node.atime <= node.ctime:
                     node.atime = time_ns()
-                return content
+                return content  # type: ignore[no-any-return]
             size = -1
         else:
             if type(size) is not int or not 0 <= size <= _LARGEST_COUNT:
@@ -305,10 +317,8 @@ class _Readable(BinaryFile):
         return next(self._buffered())
 
 
-def _write_by(
-    store: Callable[[Storage, Cursor, bytes | memoryview, int], int],
-) -> Callable[[Any, Buffer], int]:
-    """Return a method `write` that stores directly by `store`, a method of the file system."""
+def _write_by(*, at_end: bool) -> Callable[[Any, Buffer], int]:
+    """Return a method `write` that stores directly: at the position, or at the end."""
 
     def write(self: _Writable, data: Buffer, /) -> int:
         plain = data if type(data) is bytes else as_bytes_like(data)
@@ -316,7 +326,7 @@ def _write_by(
         if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
             return self._buffered().write(plain)
         try:
-            return store(self._fs, self, plain, count)
+            return self._fs._write(self, plain, count, at_end)
         except BufferedMeanwhileError:
             return self._buffer.write(plain)
         except QuotaExceededError:
@@ -337,7 +347,7 @@ class _Writable(BinaryFile):
             raise closed_error()
         return True
 
-    write = _write_by(Storage._write)
+    write = _write_by(at_end=False)
 
     def _keep(self, data: bytes | memoryview) -> int:
         """Keep in a buffer what was refused, for the next flush for which there is room.
@@ -375,7 +385,7 @@ class _Appending(_Writable):
 
     __slots__ = ()
 
-    write = _write_by(Storage._append)
+    write = _write_by(at_end=True)
 
 
 class AppendFile(_Appending, WriteFile):

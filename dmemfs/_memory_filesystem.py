@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import IO, Any, Literal, Self
 
+from ._faults import Faults
 from ._grammar import StrPath, is_plain_name
 from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
@@ -15,14 +16,13 @@ from ._memory_limit import memory_limit
 from ._mount import Mount
 from ._nodes import File
 from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
-from ._trees import Trees
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _TEXT_CHUNK = 1 << 15
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 
 
-class MemoryFileSystem(Trees):
+class MemoryFileSystem(Faults):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they
@@ -187,7 +187,7 @@ class MemoryFileSystem(Trees):
         with self._lock:
             node = self._file_to_open(path, create=how.creates, exclusive=how.exclusive)
             if how.truncates and truncate:
-                self._truncate(node, 0, path)
+                self._empty(node)
             return node
 
     def _open_and_lock(
@@ -203,7 +203,7 @@ class MemoryFileSystem(Trees):
         node = self._open_node(path, how, truncate=False)
         grant = self._acquire(node, path, shared=lock == "shared", timeout=timeout)
         if how.truncates:
-            self._truncate(node, 0, path)
+            self._empty(node)
         return node, grant
 
     def lock(

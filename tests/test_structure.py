@@ -85,6 +85,8 @@ DMEMFS_ORDER = (
     "_patch_points",
     "_mount",
     "_materialize",
+    "_interception",
+    "_faults",
     "_memory_filesystem",
     "_cli",
     "__main__",
@@ -175,7 +177,7 @@ def test_the_public_methods_of_the_file_system() -> None:
     public = {name for name in dir(dmemfs.MemoryFileSystem) if not name.startswith("_")}
     names = """
         access chmod chown clone copy copy_tree exists export_archive export_as_bytesio export_tree
-        from_tree get_size glob import_archive import_tree is_dir is_file is_symlink
+        fail from_tree get_size glob import_archive import_tree is_dir is_file is_symlink
         iter_export_tree link listdir lock lstat makedirs mkdir mount move open pack quota
         read_bytes read_text readlink remove rename replace restore rmdir rmtree rollback scandir
         set_quota snapshot stat stats statvfs symlink to_tree truncate unlink unpack usage utime

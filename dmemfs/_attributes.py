@@ -19,6 +19,7 @@ from ._grammar import StrPath
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import UNLIMITED
 from ._storage import LARGEST_FILE
+from ._unloaded import loaded_entries
 
 _NANO = 1_000_000_000
 _TIME_MIN, _TIME_MAX = -(1 << 63) * _NANO, (1 << 63) * _NANO
@@ -309,7 +310,7 @@ def _usage_of(top: Node) -> Usage:
         node = pending.pop()
         if isinstance(node, Directory):
             directories += 1
-            pending.extend(node.children.values())
+            pending.extend(loaded_entries(node).values())
             continue
         if node.nlink > 1:
             if id(node) in seen:

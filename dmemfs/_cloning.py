@@ -6,6 +6,7 @@ from ._history import shared_content
 from ._lookup import Lookup
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import Account, limit_or_none
+from ._unloaded import Unloaded, copy_of_unread
 
 
 def copy_into(fs: Lookup, source: Directory) -> None:
@@ -26,7 +27,7 @@ def copy_into(fs: Lookup, source: Directory) -> None:
             if kind is File:
                 file = several.get(child) if child.nlink > 1 else None  # type: ignore[call-overload]
                 if file is None:
-                    file = _copy_of_file(child, accounts)  # type: ignore[arg-type]
+                    file = _copy_of_file(fs, child, new, accounts)  # type: ignore[arg-type]
                     if child.nlink > 1:
                         several[child] = file  # type: ignore[index]
                 children[name] = file
@@ -40,7 +41,10 @@ def copy_into(fs: Lookup, source: Directory) -> None:
                 directory.removed = directory.remembered = False
                 new.account.nodes += 1
                 children[name] = directory
-                pending.append((child, directory))
+                if type(child.children) is Unloaded and child.children.load_again is not None:
+                    child.children.load_again(fs, directory)
+                else:
+                    pending.append((child, directory))
             elif isinstance(child, Symlink):
                 link = several.get(child)
                 if link is None:
@@ -70,13 +74,19 @@ def _copy_attributes(source: Node, copy: Node) -> None:
     copy.mtime, copy.ctime, copy.atime = source.mtime, source.ctime, source.atime
 
 
-def _copy_of_file(source: File, accounts: dict[object, Account]) -> File:
+def _copy_of_file(
+    fs: Lookup, source: File, parent: Directory, accounts: dict[object, Account]
+) -> File:
     copy = File()
     content = source.content
-    copy.content = content if content.__class__ is bytes else shared_content(source)
     copy.size = stored = source.size
+    unread = None if content.__class__ is bytes else copy_of_unread(content, fs, copy, parent)
+    if unread is not None:
+        copy.content = unread
+    else:
+        copy.content = content if content.__class__ is bytes else shared_content(source)
     if content.__class__ is not bytes:
-        stored = source.stored_bytes()
+        stored = copy.stored_bytes()
     copy.mode = source.mode
     copy.owner = source.owner
     copy.nlink = source.nlink

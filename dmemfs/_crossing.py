@@ -44,12 +44,15 @@ class Crossing:
                 continue
             else:
                 self._count += 1
-                self._stored += node.stored_bytes() if isinstance(node, File) else 0
             self.nodes.append(node)
 
     def require(self, path: Any) -> None:
-        """Raise QuotaExceededError unless all of it fits where it comes."""
+        """Raise QuotaExceededError unless all of it fits where it comes.
+
+        To be called when the nodes have been preserved, which may read files and so count more.
+        """
         try:
+            self._stored = sum(node.stored_bytes() for node in self.nodes if isinstance(node, File))
             totals = [account.total() for account in self._inner]
             self._target.require_move(
                 self._stored + sum(used for used, _ in totals),

@@ -8,6 +8,7 @@ from . import _grammar
 from ._content import BlockList, Content
 from ._history import Version
 from ._nodes import Directory, File, Node, Symlink
+from ._unloaded import is_unloaded
 
 
 class Difference(NamedTuple):
@@ -41,6 +42,8 @@ def compare(root: Directory, one: Version, other: Version | None) -> Difference:
             removed[path] = _size(before, one)
         elif before is not None and after is not None and _differ(before, one, after, present):
             changed[path] = _size(before, one), _size(after, present)
+        if before is after and isinstance(before, Directory) and is_unloaded(before):
+            continue
         old = one.entries_of(before) if isinstance(before, Directory) else {}
         new = present.entries_of(after) if isinstance(after, Directory) else {}
         pending.extend(

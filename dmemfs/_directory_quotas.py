@@ -123,8 +123,8 @@ class DirectoryQuotas(Removal):
         old = directory.account
         root = old.root
         move = Crossing(directory, old, new, itself=False)
-        move.require(path)
         self._preserve_all(move.nodes)
+        move.require(path)
         ends = old is not directory.parent.account
         accounts = root.accounts if ends else [*root.accounts, new]
         try:

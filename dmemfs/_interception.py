@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import lru_cache, wraps
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -116,7 +115,7 @@ _read_by_asking: weakref.WeakSet[Interception] = weakref.WeakSet()
 _QUESTIONS = {"listdir", "read", "readlink", "stat"}
 
 _METHODS_OF_ONE_PATH = {
-    "_find_directory": "listdir",  # which listdir, scandir and walk begin with
+    "_directory_to_list": "listdir",  # of listdir, scandir and walk
     "chmod": "chmod",
     "chown": "chown",
     "get_size": "stat",
@@ -281,16 +280,6 @@ def _asking_truncate(method: _Method) -> _Method:
     return ask
 
 
-def _never_asking_unmake(_: _Method) -> _Method:
-    def unmake(self: Any, directories: list[str]) -> None:
-        """Take back without asking: what failed leaves nothing behind."""
-        for directory in reversed(directories):
-            with suppress(OSError):
-                self._plain_class.rmdir(self, directory)
-
-    return unmake
-
-
 def _ask_for_cursor(fs: Interception, operation: str, cursor: Cursor) -> None:
     node = cursor._node
     try:
@@ -305,7 +294,6 @@ _OTHER_METHODS: dict[str, tuple[Callable[[_Method], _Method], frozenset[str]]] =
     "_read": (_asking_read, frozenset(("read",))),
     "_read_into": (_asking_read, frozenset(("read",))),
     "_truncate": (_asking_truncate, frozenset(("truncate",))),
-    "_unmake": (_never_asking_unmake, frozenset(("rmdir",))),
     "_write": (_asking_write, frozenset(("write",))),
     "copy": (_asking_copy, frozenset(("open", "read"))),
     "mkdir": (_asking_mkdir, frozenset(("mkdir",))),

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable
 from typing import IO, Any, Literal, Self
 
-from ._faults import Faults
 from ._grammar import StrPath, is_plain_name
 from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
@@ -16,13 +15,14 @@ from ._memory_limit import memory_limit
 from ._mount import Mount
 from ._nodes import File
 from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
+from ._real import RealTrees
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _TEXT_CHUNK = 1 << 15
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 
 
-class MemoryFileSystem(Faults):
+class MemoryFileSystem(RealTrees):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ._content import BlockList
+from ._content import BlockList, Content
 from ._history import Version
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import Account
+from ._unloaded import Unloaded, UnreadBlocks, is_unread, unread_like
 from ._versioning import Hold, Versioning
 
 
@@ -47,7 +47,7 @@ class _View:
         node.parent = parent
         node.removed = False
         node.remembered = parent is node
-        node.children = _Unloaded(partial(self._load, source, node))
+        node.children = Unloaded(partial(self._load, source, node))
 
     def forget(self) -> None:
         """Let go of all that is shown, and of the version.
@@ -82,7 +82,7 @@ class _View:
                 content, node.size, node.mode, node.mtime, node.ctime, node.atime,
                 node.owner, node.nlink, _,
             ) = self._version.state_of_file(source)  # fmt: skip
-            node.content = content.share() if isinstance(content, BlockList) else content
+            node.content = self._show_content(source, node, content)
         elif isinstance(source, Symlink):
             (
                 node.mode, node.mtime, node.ctime, node.atime, node.owner, node.nlink, _
@@ -94,37 +94,17 @@ class _View:
         self._shown[source] = node
         return node  # type: ignore[no-any-return]
 
+    def _show_content(self, source: File, node: File, content: Content) -> Content:
+        if not isinstance(content, BlockList):
+            return content
+        if is_unread(content):
+            return unread_like(
+                content, UnreadBlocks(partial(self._read, source, weakref.ref(node)))
+            )
+        return content.share()
 
-class _Unloaded(dict[str, Node]):
-    """Entries of a directory that are made when somebody asks for one of them."""
-
-    def __init__(self, load: Callable[[], dict[str, Node]]) -> None:
-        super().__init__()
-        self._load = load
-
-    def __getitem__(self, name: str) -> Node:
-        return self._load()[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._load()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._load())
-
-    def __len__(self) -> int:
-        return len(self._load())
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self._load().get(name, default)
-
-    def copy(self) -> dict[str, Node]:
-        return self._load().copy()
-
-    def items(self) -> Any:
-        return self._load().items()
-
-    def keys(self) -> Any:
-        return self._load().keys()
-
-    def values(self) -> Any:
-        return self._load().values()
+    def _read(self, source: File, shown: weakref.ref[File], blocks: UnreadBlocks) -> None:
+        with self._fs._lock:
+            content, *_ = self._version.state_of_file(source)
+            assert isinstance(content, BlockList)
+            blocks.fill(content.share(), shown())

@@ -302,8 +302,8 @@ class Removal(Creation):
         crossing = Crossing(node, origin, target)
         del node  # see UnlinkedRecord
         try:
-            crossing.require(path)
             self._preserve_all(crossing.nodes)
+            crossing.require(path)
         except BaseException:
             del crossing
             raise
@@ -320,7 +320,7 @@ class Removal(Creation):
         """Remove the directories of a failed operation, as far as they were made."""
         for path, above, mtime, ctime in reversed(directories):
             with suppress(OSError):
-                self.rmdir(path)
+                Removal.rmdir(self, path)  # nobody who intercepts it is asked
                 above.mtime, above.ctime = mtime, ctime
 
     def _obstacle_to_rename(self, source: Place, target: Place) -> int:

@@ -20,6 +20,7 @@ from ._history import shared_content
 from ._nodes import Directory, File, Node, Symlink
 from ._quota import Account
 from ._removal import Made
+from ._unloaded import stored_when_read
 
 
 class DirEntry(os.PathLike[Any]):
@@ -129,6 +130,8 @@ class ScandirIterator(Iterator[DirEntry]):
 class Traversal(Attributes):
     """Lists, walks and copies directories."""
 
+    _directory_to_list = Attributes._find_directory
+
     def listdir(self, path: StrPath = "/") -> list[Any]:
         """Return the names in a directory, in the order in which they were made.
 
@@ -141,7 +144,7 @@ class Traversal(Attributes):
 
         Complexity: O(entries).
         """
-        names = list(self._find_directory(path).children)
+        names = list(self._directory_to_list(path).children)
         if isinstance(path, str):
             return names
         return [_grammar.as_given(name, path) for name in names]
@@ -159,7 +162,7 @@ class Traversal(Attributes):
             FileNotFoundError: there is nothing.
             NotADirectoryError: it is no directory.
         """
-        return ScandirIterator(self, path, self._find_directory(path))
+        return ScandirIterator(self, path, self._directory_to_list(path))
 
     def walk(
         self,
@@ -186,7 +189,7 @@ class Traversal(Attributes):
                 yield path
                 continue
             try:
-                children = self._find_directory(path).children.copy()
+                children = self._directory_to_list(path).children.copy()
             except OSError as error:
                 if onerror is not None:
                     onerror(error)
@@ -400,5 +403,5 @@ def _size_of_copy(top: Directory) -> tuple[int, int]:
             if isinstance(child, Directory):
                 pending.append(child)
             elif isinstance(child, File):
-                stored += child.stored_bytes()
+                stored += stored_when_read(child)
     return stored, nodes

@@ -237,9 +237,9 @@ def test_what_was_made_before_a_failure_is_taken_back_whatever_else_fails(
 ) -> None:
     with fs.fail("rename"), fs.fail("rmdir"), fs.fail("remove"), pytest.raises(OSError):
         fs.move("/a.db", "/x/y/z")
-    with fs.fail("write", "second"), fs.fail("rmdir"), fs.fail("remove"):
-        with pytest.raises(OSError):
-            fs.import_tree({"/x/first": b"1", "/x/second": b"2"})
+    tree = {"/x/first": b"1", "/x/second": b"2"}
+    with fs.fail("write", "second"), fs.fail("rmdir"), fs.fail("remove"), pytest.raises(OSError):
+        fs.import_tree(tree)
     assert fs.to_tree() == TREE
 
 
@@ -350,6 +350,7 @@ def test_text_that_cannot_be_written_fails_at_the_latest_when_closed(fs: MemoryF
 
 
 def test_readinto_iteration_and_truncate(fs: MemoryFileSystem) -> None:
+    file: Any
     with fs.open("/a.db", "r+b") as file:
         with fs.fail("read"):
             with pytest.raises(OSError):

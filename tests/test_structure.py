@@ -20,8 +20,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("dmemfs", "dmemfs_sqlite")
 LONGEST_MODULE = 500
 
-# One module for each framework that people use SQLite with; imported by name, and only if used.
-INTEGRATIONS = {"dmemfs_sqlite/django.py", "dmemfs_sqlite/sqlalchemy.py"}
+# One module for each framework that people use this with; imported by name, and only if used.
+INTEGRATIONS = {
+    "dmemfs/pytest_plugin.py",
+    "dmemfs/unittest_mixin.py",
+    "dmemfs_sqlite/django.py",
+    "dmemfs_sqlite/sqlalchemy.py",
+}
 
 # Each module may import those above it, and none below. A new module finds its place here.
 DMEMFS_ORDER = (
@@ -68,6 +73,7 @@ DMEMFS_ORDER = (
     "_grafting",
     "_moving",
     "_trees",
+    "_showing",
     "_invariants",
     "_raw_file",
     "_handles",
@@ -93,6 +99,8 @@ DMEMFS_ORDER = (
     "_memory_filesystem",
     "_cli",
     "__main__",
+    "pytest_plugin",
+    "unittest_mixin",
 )
 
 MODULES = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]

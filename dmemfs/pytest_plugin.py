@@ -1,0 +1,129 @@
+"""Fixtures for pytest: a file system in memory for each test, mounted or not.
+
+pytest finds this module by itself where the distribution is installed. Nothing is replaced until a
+test uses `memfs_mount` or `memfs_root`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ._memory_filesystem import MemoryFileSystem
+from ._showing import list_tree, write_tree
+
+OPTIONS = ("quota", "tree", "path", "sqlite")
+"""What the marker takes; `sqlite` is for the fixture `memdb` of `dmemfs_sqlite`."""
+
+_filesystem = pytest.StashKey[MemoryFileSystem]()
+_failed = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--memfs-export`."""
+    parser.getgroup("dmemfs", "file systems in memory").addoption(
+        "--memfs-export",
+        metavar="DIR",
+        help="write the file system in memory of each test that fails into a directory in DIR",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        "memfs(quota=None, tree={}, path='/mem', sqlite=None): the file system in memory of a "
+        "test: its limit in bytes, the files in it as nested dictionaries, where memfs_mount "
+        "mounts it, and what memdb begins with",
+    )
+
+
+@pytest.fixture
+def memfs(request: pytest.FixtureRequest) -> Iterator[MemoryFileSystem]:
+    """A `dmemfs.MemoryFileSystem` of the test's own.
+
+    Options by the marker `memfs`: `quota`, the most bytes in it; `tree`, the files in it as nested
+    dictionaries. Where the test fails, its tree is listed in the report.
+    """
+    options = marker_options(request)
+    limits = {"max_quota": options["quota"]} if "quota" in options else {}
+    fs = MemoryFileSystem.from_tree(options.get("tree", {}), **limits)
+    request.node.stash[_filesystem] = fs
+    yield fs
+    directory = request.config.getoption("memfs_export")
+    if directory and request.node.stash.get(_failed, False):
+        _export(fs, request.config.invocation_params.dir / directory, request.node.nodeid)
+
+
+@pytest.fixture
+def memfs_mount(request: pytest.FixtureRequest, memfs: MemoryFileSystem) -> Iterator[Path]:
+    """The path at which the `memfs` of the test is mounted; it is the working directory too.
+
+    Option by the marker `memfs`: `path`, by default "/mem".
+    """
+    from ._mount import mount
+
+    point = Path(marker_options(request).get("path", "/mem"))
+    with mount(memfs, point):
+        os.chdir(point)
+        yield point
+
+
+@pytest.fixture
+def memfs_root(request: pytest.FixtureRequest, memfs: MemoryFileSystem) -> Iterator[Path]:
+    """The root directory, at which the `memfs` of the test is mounted in the place of the disk.
+
+    What Python needs and the directory of the tests stay visible, read-only.
+    """
+    from ._mount import mount
+
+    with mount(memfs, "/", passthrough=[request.config.rootpath, request.path.parent]):
+        yield Path("/")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """List the tree in the report of a test that failed."""
+    report = yield
+    fs = item.stash.get(_filesystem, None)
+    if report.failed and fs is not None:
+        item.stash[_failed] = True
+        report.sections.append((f"memfs ({call.when})", "\n".join(list_tree(fs))))
+    return report
+
+
+def marker_options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the options of the markers `memfs`; the one nearest to the test counts."""
+    options: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers("memfs"))):
+        unknown = sorted(set(marker.kwargs) - set(OPTIONS))
+        if marker.args or unknown:
+            wrong = ", ".join(unknown) or "arguments without a name"
+            raise pytest.UsageError(
+                f"{request.node.nodeid}: the marker memfs takes {', '.join(OPTIONS)} by name, "
+                f"not {wrong}"
+            )
+        options |= marker.kwargs
+    return options
+
+
+def _export(fs: MemoryFileSystem, base: Path, nodeid: str) -> None:
+    name = re.sub(r"[^\w.\[\]-]+", "_", nodeid)[-200:]
+    base.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        directory = base / (name if number == 1 else f"{name}-{number}")
+        try:
+            write_tree(fs, str(directory))
+        except FileExistsError:  # that of an earlier run
+            if number > 10_000:
+                raise
+        else:
+            return

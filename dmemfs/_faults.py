@@ -10,7 +10,6 @@ import weakref
 from typing import Any
 
 from . import _grammar
-from ._errors import os_error
 from ._glob import matches_path
 from ._grammar import StrPath
 from ._interception import OPERATIONS, Interception, Request
@@ -75,7 +74,7 @@ class Fault:
         self.failures += 1
         if isinstance(self._error, BaseException):
             return self._error.with_traceback(None)
-        return os_error(self._error, *request.paths)
+        return request.error(self._error)
 
     def _concerns(self, request: Request, pattern: str) -> bool:
         for path in request.paths:
@@ -154,10 +153,7 @@ class Faults(Interception):
         a look through the tree.
         """
         if isinstance(path, Node):  # what is open in a mount
-            text = "/"
-            if path is not self._root:
-                text = self._find_path(path)
-            return text
+            return "/" if path is self._root else self._find_path(path)
         try:
             text = posixpath.normpath("/" + _grammar.as_text(path).lstrip("/"))
         except (TypeError, ValueError):

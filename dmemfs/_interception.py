@@ -13,8 +13,9 @@ from functools import lru_cache, wraps
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from . import _handles
+from ._errors import os_error
 from ._grammar import StrPath
-from ._nodes import File
+from ._nodes import File, Node
 from ._open_modes import OPEN_MODES
 from ._storage import Cursor
 from ._trees import Trees
@@ -27,7 +28,8 @@ class Request(NamedTuple):
 
     Attributes:
         operation: one of `OPERATIONS`.
-        paths: what it is to be done to, as given; of a file object, its name.
+        paths: what it is to be done to, as given; of a file object, its name; of a descriptor in a
+            mount, the node.
         node: the file, of an operation of a file object.
         changes: whether it would change anything.
     """
@@ -36,6 +38,10 @@ class Request(NamedTuple):
     paths: tuple[Any, ...]
     node: File | None
     changes: bool
+
+    def error(self, code: int) -> OSError:
+        """Return the error that the system would give, naming the paths as they were given."""
+        return os_error(code, *(path for path in self.paths if not isinstance(path, Node)))
 
 
 class Interceptor(Protocol):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ._errors import report_unraisable
 from ._grammar import StrPath
+from ._interception import Interception
 from ._mount_table import (
     DEVICES,
     SYSTEM_VIEWS,
@@ -21,12 +22,11 @@ from ._mount_table import (
     Mounted,
     MountTable,
 )  # fmt: skip
-from ._transfer import Transfer
 from ._virtual_descriptors import DescriptorTable
 
 _LISTENERS = "dmemfs.mount"
 
-_Resolve = Callable[[str], "tuple[Transfer, str] | None"]
+_Resolve = Callable[[str], "tuple[Interception, str] | None"]
 
 
 class Mount:
@@ -40,7 +40,7 @@ class Mount:
     """
 
     def __init__(
-        self, fs: Transfer, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
+        self, fs: Interception, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
     ) -> None:
         self.fs = fs
         text = posixpath.abspath(os.fsdecode(point))
@@ -206,7 +206,7 @@ class _Process:
                 self._points.remove()
             self.table.take_away(mounted)
 
-    def resolve(self, path: str) -> tuple[Transfer, str] | None:
+    def resolve(self, path: str) -> tuple[Interception, str] | None:
         """Return the mounted file system to which a path leads, and the path in it."""
         try:
             place = self.table.locate(path)
@@ -227,7 +227,9 @@ class _Process:
 process = _Process()
 
 
-def mount(fs: Transfer, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()) -> Mount:
+def mount(
+    fs: Interception, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
+) -> Mount:
     """Let everything in this process that opens paths below `point` work on a file system.
 
     `open`, `os`, `pathlib`, `shutil`, `glob`, `tempfile`, `zipfile`, imports and what is built on

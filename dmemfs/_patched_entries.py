@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from ._errors import os_error, report_unraisable
+from ._interception import Interception
 from ._mount_table import DirectoryPlace, LeadsOutsideError, Mounted
 from ._nodes import Directory
 from ._path_choice import PathChooser, is_in_bytes, plain_path
-from ._transfer import Transfer
 from ._virtual_descriptors import FIRST_DESCRIPTOR
 
 _listdir = posix.listdir
@@ -198,6 +198,14 @@ StandInDirEntry.__name__ = StandInDirEntry.__qualname__ = "DirEntry"
 StandInDirEntry.__module__ = "posix"
 
 
+def _rename_inside(fs: Interception, src: str, dst: str) -> None:
+    fs.rename(src, dst)
+
+
+def _link_inside(fs: Interception, src: str, dst: str) -> None:
+    fs.link(src, dst)
+
+
 class PatchedEntries(PathChooser):
     """What takes two paths, lists a directory, or moves about."""
 
@@ -243,7 +251,7 @@ class PatchedEntries(PathChooser):
         given = "." if path is None else os.fspath(path) if hasattr(path, "__fspath__") else path
 
         def inside(mount: Any, inner: Any) -> MountedScandir:
-            return MountedScandir(mount, mount.fs._find_directory(inner), inner, given)
+            return MountedScandir(mount, mount.fs._directory_to_list(inner), inner, given)
 
         return self._choose(given, None, inside, lambda path, _: _scandir(path))
 
@@ -263,7 +271,7 @@ class PatchedEntries(PathChooser):
             and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
         ):
             return _rename(src, dst)
-        self._choose_two(_rename, Transfer.rename, src, dst, src_dir_fd, dst_dir_fd)
+        self._choose_two(_rename, _rename_inside, src, dst, src_dir_fd, dst_dir_fd)
 
     def replace(
         self, src: Any, dst: Any, *, src_dir_fd: Any = None, dst_dir_fd: Any = None
@@ -283,7 +291,7 @@ class PatchedEntries(PathChooser):
             and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
         ):
             return _replace(src, dst)
-        self._choose_two(_replace, Transfer.rename, src, dst, src_dir_fd, dst_dir_fd)
+        self._choose_two(_replace, _rename_inside, src, dst, src_dir_fd, dst_dir_fd)
 
     def link(
         self,
@@ -310,12 +318,12 @@ class PatchedEntries(PathChooser):
         ):
             return _link(src, dst, follow_symlinks=follow_symlinks)
         real = partial(_link, follow_symlinks=follow_symlinks)
-        self._choose_two(real, Transfer.link, src, dst, src_dir_fd, dst_dir_fd)
+        self._choose_two(real, _link_inside, src, dst, src_dir_fd, dst_dir_fd)
 
     def _choose_two(
         self,
         real: Callable[..., None],
-        inside: Callable[[Transfer, str, str], None],
+        inside: Callable[[Interception, str, str], None],
         src: Any,
         dst: Any,
         src_dir_fd: Any,

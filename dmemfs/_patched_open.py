@@ -17,16 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._errors import os_error
 from ._grammar import is_plain_name
+from ._interception import Interception
 from ._mount_table import LeadsOutsideError, Mounted, MountTable
 from ._mounted_files import MOUNTED_CLASSES, DescriptorFile, MountedRawFile
 from ._nodes import Directory, File, Symlink
-from ._open_modes import (
-    OPEN_MODES,
-    OpenMode,
-    check_buffering,
-    check_text_arguments,
-    mode_error,
-)  # fmt: skip
+from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
 from ._path_choice import plain_path
 from ._refusal import refusal
 from ._virtual_descriptors import (
@@ -220,6 +215,8 @@ class PatchedOpen:
         fs = mount.fs
         try:
             try:
+                if fs._interceptors:
+                    raise KeyError(inner)  # they are asked on the long way
                 head, _, name = inner.rpartition("/")
                 directory = fs._directories[head]
                 node: Any = directory.children.get(name)
@@ -326,6 +323,8 @@ class PatchedOpen:
     ) -> File | Directory | Symlink:
         """Return the node to open, made or emptied as `flags` ask."""
         fs = mount.fs
+        if fs._interceptors:
+            fs._ask("open", inner, changes=bool(flags & (_WRITES | os.O_CREAT | os.O_TRUNC)))
         if _O_TMPFILE and flags & _O_TMPFILE == _O_TMPFILE:
             return self._nameless_file(mount, inner, flags, mode)
         if flags & os.O_CREAT:
@@ -334,11 +333,11 @@ class PatchedOpen:
                 is_new = fs._peek(inner, follow=not exclusive) is None
                 file = fs._file_to_open(inner, create=True, exclusive=exclusive)
                 if is_new and mode & 0o7777 & ~self._table.umask != _USUAL_MODE:
-                    fs.chmod(file, mode & 0o7777 & ~self._table.umask)  # type: ignore[arg-type]
+                    Interception.chmod(fs, file, mode & 0o7777 & ~self._table.umask)  # type: ignore[arg-type]
                 if flags & os.O_DIRECTORY:
                     raise os_error(errno.ENOTDIR, inner)
                 if flags & os.O_TRUNC:
-                    fs._truncate(file, 0, inner)
+                    fs._empty(file)
                 return file
         node = fs._find(inner, follow=not flags & os.O_NOFOLLOW)
         if isinstance(node, Symlink):
@@ -355,7 +354,7 @@ class PatchedOpen:
         if flags & os.O_DIRECTORY:
             raise os_error(errno.ENOTDIR, inner)
         if flags & os.O_TRUNC:
-            fs._truncate(node, 0, inner)
+            fs._empty(node)
         return node
 
     def _nameless_file(self, mount: Mounted, inner: str, flags: int, mode: int) -> File:
@@ -367,8 +366,8 @@ class PatchedOpen:
             fs._find_directory(inner)
             path = f"{inner.rstrip('/')}/.nameless-{os.urandom(16).hex()}"
             file = fs._file_to_open(path, create=True, exclusive=True)
-            fs.chmod(file, mode & 0o7777 & ~self._table.umask)  # type: ignore[arg-type]
-            fs.remove(path)
+            Interception.chmod(fs, file, mode & 0o7777 & ~self._table.umask)  # type: ignore[arg-type]
+            Interception.remove(fs, path)
             return file
 
     # By a descriptor

@@ -15,6 +15,7 @@ from types import MethodType
 from typing import Any
 
 from ._errors import require_c_int
+from ._interception import Interception
 from ._mount_table import LeadsOutsideError, MountTable
 from ._nodes import Directory, File
 from ._path_choice import PathChooser, is_in_bytes, plain_path
@@ -174,8 +175,9 @@ class PatchedPaths(PathChooser):
             require_c_int(mode)
             with mount.fs._lock:
                 mount.fs.mkdir(inner)
-                inherited = mount.fs.stat(inner).st_mode & stat.S_ISGID
-                mount.fs.chmod(inner, (mode & 0o1777 & ~table.umask) | inherited)
+                # By the class: for those who intercept operations this is one of them, not three.
+                inherited = Interception.stat(mount.fs, inner).st_mode & stat.S_ISGID
+                Interception.chmod(mount.fs, inner, (mode & 0o1777 & ~table.umask) | inherited)
 
         self._choose(
             path,
@@ -243,9 +245,10 @@ class PatchedPaths(PathChooser):
         def inside(mount: Any, inner: Any) -> None:
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
                 _refuse_special_file(inner)
+            mount.fs._ask("open", inner, changes=True)
             with mount.fs._lock:
                 file = mount.fs._file_to_open(inner, create=True, exclusive=True)
-                mount.fs.chmod(file, mode & 0o7777 & ~self._table.umask)
+                Interception.chmod(mount.fs, file, mode & 0o7777 & ~self._table.umask)
 
         self._choose(
             path,

@@ -8,7 +8,6 @@ from time import time_ns
 from typing import Any, Self
 
 from . import _grammar
-from ._errors import os_error
 from ._faults import Faults
 from ._grammar import StrPath
 from ._interception import Request
@@ -16,7 +15,9 @@ from ._nodes import Directory, Node
 from ._real_entries import RealEntries
 from ._removal import Made, is_within
 
-_stat = os.stat  # what is mounted replaces it in its module
+# What is mounted replaces these in their module, and the disk is meant here.
+_stat = os.stat
+_getcwd = os.getcwd
 
 _CHANGES_OF_NODES = frozenset(("chmod", "chown", "open", "truncate", "utime"))
 _CHANGES_OF_ENTRIES = frozenset(
@@ -61,7 +62,7 @@ class RealTrees(Faults):
 
         Complexity: O(1); to look into a directory O(entries), to read a file O(bytes).
         """
-        real = os.path.abspath(os.fsdecode(path))
+        real = os.path.normpath(os.path.join(_getcwd(), os.fsdecode(path)))
         shown = real if target is None else target
         status = _stat(real)
         made: list[Made] = []
@@ -127,7 +128,7 @@ class ReadOnly:
         if request.operation == "copy_tree":
             paths = paths[-1:]  # the other one is only read
         if any(self._is_read_only(path, request) for path in paths):
-            return os_error(errno.EROFS, *request.paths)
+            return request.error(errno.EROFS)
         return None
 
     def _is_read_only(self, path: Any, request: Request) -> bool:

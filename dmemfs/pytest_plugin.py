@@ -94,6 +94,9 @@ def pytest_runtest_makereport(
     """List the tree in the report of a test that failed."""
     report = yield
     fs = item.stash.get(_filesystem, None)
+    if fs is None:  # that of `dmemfs.unittest_mixin`
+        fs = getattr(getattr(item, "instance", None), "memfs", None)
+        fs = fs if isinstance(fs, MemoryFileSystem) else None
     if report.failed and fs is not None:
         item.stash[_failed] = True
         report.sections.append((f"memfs ({call.when})", "\n".join(list_tree(fs))))

@@ -25,7 +25,9 @@ INTEGRATIONS = {
     "dmemfs/pytest_plugin.py",
     "dmemfs/unittest_mixin.py",
     "dmemfs_sqlite/django.py",
+    "dmemfs_sqlite/pytest_plugin.py",
     "dmemfs_sqlite/sqlalchemy.py",
+    "dmemfs_sqlite/unittest_mixin.py",
 }
 
 # Each module may import those above it, and none below. A new module finds its place here.
@@ -280,7 +282,7 @@ def test_the_file_system_knows_nothing_of_sqlite() -> None:
 def test_the_sqlite_package_uses_what_is_public_only() -> None:
     for path in (PROJECT / "dmemfs_sqlite").rglob("*.py"):
         for name in imported_modules(path):
-            assert not name.startswith("dmemfs."), name_of(path)
+            assert not name.startswith("dmemfs._"), name_of(path)
 
 
 # --- what an import does --------------------------------------------------------------------------

@@ -266,6 +266,18 @@ def _asking_read(method: _Method) -> _Method:
     return ask
 
 
+def _asking_read_page(method: _Method) -> _Method:
+    def ask(self: Interception, node: File, *arguments: Any) -> Any:
+        try:
+            self._ask("read", node, node=node)
+        except BaseException:
+            del node  # see UnlinkedRecord
+            raise
+        return method(self, node, *arguments)
+
+    return ask
+
+
 def _asking_write(method: _Method) -> _Method:
     def ask(self: Interception, cursor: Cursor, data: Any, count: int, at_end: bool = False) -> Any:
         _ask_for_cursor(self, "write", cursor)
@@ -298,6 +310,7 @@ def _ask_for_cursor(fs: Interception, operation: str, cursor: Cursor) -> None:
 _OTHER_METHODS: dict[str, tuple[Callable[[_Method], _Method], frozenset[str]]] = {
     "_put": (_asking_put, frozenset(("open", "write"))),
     "_read": (_asking_read, frozenset(("read",))),
+    "_read_page": (_asking_read_page, frozenset(("read",))),
     "_read_into": (_asking_read, frozenset(("read",))),
     "_truncate": (_asking_truncate, frozenset(("truncate",))),
     "_write": (_asking_write, frozenset(("write",))),

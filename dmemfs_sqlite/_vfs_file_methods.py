@@ -75,7 +75,7 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
         if opened.restored:
             opened.find_again()
         start = buffer - 1
-        found = opened.read_page(opened._node, offset, count, MEMORY[start : start + count])
+        found = opened.fs._read_page(opened._node, offset, count, MEMORY[start : start + count])
         if found < count:
             MEMORY[start + found : start + count] = bytes(count - found)
             return IOERR_SHORT_READ
@@ -98,7 +98,7 @@ def _write(file: int, buffer: int, count: int, offset: int, again: bool = False)
             opened.find_again()
         start = buffer - 1
         opened._position = offset
-        opened.write(opened, MEMORY[start : start + count], count)
+        opened.fs._write(opened, MEMORY[start : start + count], count)
         return OK
     except BaseException as error:
         return answer_failure(

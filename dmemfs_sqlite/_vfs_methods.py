@@ -25,6 +25,8 @@ from ._vfs_abi import (
     OPEN_EXCLUSIVE,
     OPEN_MAIN_DB,
     OPEN_MEMORY,
+    OPEN_READONLY,
+    OPEN_READWRITE,
 )
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
@@ -90,6 +92,8 @@ def open_in(
             fs.remove(path)
         flags &= ~OPEN_DELETEONCLOSE
     else:
+        if fs._interceptors:
+            flags = _ask_to_open(fs, path, flags)
         create = flags & OPEN_CREATE != 0
         exclusive = create and flags & OPEN_EXCLUSIVE != 0 and not again
         node = None if exclusive else _usual_file(fs, path, create)
@@ -105,6 +109,18 @@ def open_in(
             # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
             return flags | OPEN_MEMORY
     return flags
+
+
+def _ask_to_open(fs: MemoryFileSystem, path: str, flags: int) -> int:
+    """Ask whether a file may be opened; return the flags, those for reading if it is read-only."""
+    try:
+        fs._ask("open", path, changes=flags & OPEN_READWRITE != 0)
+        return flags
+    except OSError as error:
+        if error.errno != errno.EROFS or flags & OPEN_EXCLUSIVE:
+            raise
+    fs._ask("open", path, changes=False)
+    return flags & ~(OPEN_READWRITE | OPEN_CREATE) | OPEN_READONLY
 
 
 def _usual_file(fs: MemoryFileSystem, path: str, create: bool) -> Any:

@@ -40,8 +40,8 @@ class OpenFile:
 
     __slots__ = (
         *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "level", "locks"),
-        *("maps_index", "name", "other_schema", "other_version", "read_page", "restored"),
-        *("shared_slots", "thread", "write"),
+        *("maps_index", "name", "other_schema", "other_version", "restored"),
+        *("shared_slots", "thread"),
     )
 
     def __init__(self, fs: MemoryFileSystem, node: Any, name: str, flags: int) -> None:
@@ -54,8 +54,6 @@ class OpenFile:
         self.shared_slots = self.exclusive_slots = self.thread = 0
         self.atomic = self.maps_index = False
         self.restored = self.other_version = self.other_schema = False
-        self.read_page = fs._read_page
-        self.write = fs._write
         self.locks: NodeLocks = volume_of(fs).join(self) if flags & OPEN_MAIN_DB else _NO_LOCKS
 
     def find_again(self) -> None:

@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ def memfs(request: pytest.FixtureRequest) -> Iterator[MemoryFileSystem]:
     dictionaries. Where the test fails, its tree is listed in the report.
     """
     options = marker_options(request)
-    limits = {"max_quota": options["quota"]} if "quota" in options else {}
-    fs = MemoryFileSystem.from_tree(options.get("tree", {}), **limits)
+    quota = options["quota"] if "quota" in options else _usual_quota()
+    fs = MemoryFileSystem.from_tree(options.get("tree", {}), max_quota=quota)
     request.node.stash[_filesystem] = fs
     yield fs
     directory = request.config.getoption("memfs_export")
@@ -69,10 +70,10 @@ def memfs_mount(request: pytest.FixtureRequest, memfs: MemoryFileSystem) -> Iter
     """
     from ._mount import mount
 
-    point = Path(marker_options(request).get("path", "/mem"))
+    point = os.fspath(marker_options(request).get("path", "/mem"))
     with mount(memfs, point):
         os.chdir(point)
-        yield point
+        yield Path(point)
 
 
 @pytest.fixture
@@ -94,6 +95,8 @@ def pytest_runtest_makereport(
     """List the tree in the report of a test that failed."""
     report = yield
     fs = item.stash.get(_filesystem, None)
+    if fs is not None and call.when == "teardown":
+        del item.stash[_filesystem]  # items live as long as the session
     if fs is None:  # that of `dmemfs.unittest_mixin`
         fs = getattr(getattr(item, "instance", None), "memfs", None)
         fs = fs if isinstance(fs, MemoryFileSystem) else None
@@ -116,6 +119,12 @@ def marker_options(request: pytest.FixtureRequest) -> dict[str, Any]:
             )
         options |= marker.kwargs
     return options
+
+
+@cache
+def _usual_quota() -> int | None:
+    """Return what a file system allows by default, which takes ten times as long as to make one."""
+    return MemoryFileSystem().stats()["quota_bytes"]
 
 
 def _export(fs: MemoryFileSystem, base: Path, nodeid: str) -> None:

@@ -264,6 +264,25 @@ def test_with_a_timeout(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*memfs (call)*", "* /before"])
 
 
+def test_file_systems_go_with_their_tests(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import gc
+        import weakref
+        import pytest
+
+        seen = []
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(memfs, number):
+            gc.collect()
+            assert [found() for found in seen if found() is not None] == []
+            seen.append(weakref.ref(memfs))
+        """
+    )
+    run(pytester).assert_outcomes(passed=4)
+
+
 def test_loading_the_plugin_replaces_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

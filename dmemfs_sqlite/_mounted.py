@@ -6,9 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 
 from . import _default_vfs
 from ._errors import LiveDatabaseUnavailable
+
+# sqlite-utils, for one, takes pysqlite3 where it is installed: a SQLite library of its own.
+_MODULES = ("sqlite3", "pysqlite3")
 
 
 def follow_mounts(resolve: _default_vfs.Resolve) -> Callable[[], object]:
@@ -23,12 +30,22 @@ def follow_mounts(resolve: _default_vfs.Resolve) -> Callable[[], object]:
     Returns:
         What ends this.
     """
-    try:
-        _default_vfs.install(resolve)
-    except LiveDatabaseUnavailable:
-        return _nothing
-    return _default_vfs.remove
+    for module in _modules():
+        with suppress(LiveDatabaseUnavailable):
+            _default_vfs.install(resolve, module=module)
+    return _stop
 
 
-def _nothing() -> None:
-    """End nothing."""
+def _stop() -> None:
+    for module in _modules():
+        _default_vfs.remove(module=module)
+
+
+@cache
+def _modules() -> list[ModuleType]:
+    """Return the modules through which this process may open databases."""
+    found = []
+    for name in _MODULES:
+        with suppress(ImportError):
+            found.append(import_module(name))
+    return found

@@ -153,3 +153,16 @@ def test_a_connection_outlives_the_mount(fs: MemoryFileSystem) -> None:
     with closing(conn), conn:
         conn.execute("CREATE TEMP TABLE t (x)")
         assert conn.execute("SELECT count(*) FROM numbers").fetchone() == (3,)
+
+
+def test_sqlite_utils(fs: MemoryFileSystem) -> None:
+    import sqlite_utils
+
+    with mount(fs, "/mem"):
+        database = sqlite_utils.Database("/mem/utils.db")
+        table = database.table("people")
+        table.insert_all([{"id": 1, "name": "Ann"}, {"id": 2, "name": "Bob"}], pk="id")
+        table.transform(rename={"name": "called"})
+        assert [row["called"] for row in table.rows] == ["Ann", "Bob"]
+        database.close()
+    assert fs.listdir("/") == ["utils.db"]

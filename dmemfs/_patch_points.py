@@ -135,7 +135,7 @@ class PatchPoints:
             return
         for name, module in list(modules.items()):
             if self._seen.get(name) != id(module):
-                if isinstance(module, ModuleType):
+                if issubclass(type(module), ModuleType):  # what cffi makes only says that it is
                     self._look_through(name, module)
                 self._seen[name] = id(module)
         for name in self._seen.keys() - modules.keys():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,6 +118,16 @@ def test_file_objects_are_known_by_their_path_in_the_file_system(fs: MemoryFileS
             file.write(b"2")
         os.rename("b.txt", "c.txt")
         file.write(b"3")
+
+
+def test_what_only_says_that_it_is_a_module_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:  # as cffi puts into sys.modules
+        __slots__ = ()
+        __class__ = type(os)  # type: ignore[assignment]
+
+    monkeypatch.setitem(sys.modules, "library.lib", Library())
+    with mount(MemoryFileSystem(), "/mem"):
+        Path("/mem/x").touch()
 
 
 def test_shutil_leaves_what_it_was_told_could_not_be_removed(fs: MemoryFileSystem) -> None:

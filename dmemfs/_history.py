@@ -176,21 +176,21 @@ class History:
 
         Complexity: O(blocks) of a large file, O(bytes) of a small one that was written bit by bit.
         """
+        # What a signal handler preserves in between stays: it is older than what it writes.
         if self._restoration is not None:
             self._restoration.complete()
         newest = self._newest
         if newest is None or node in newest.created:
             return
         if isinstance(node, File):
-            if node not in newest.files:
-                self._preserve_file(node, newest)
+            if node not in newest.files and self._can_come_back(node):
+                newest.files.setdefault(node, file_state(node, shared_content(node)))
         elif isinstance(node, Directory):
             if node not in newest.directories:
                 state = DirectoryState(directory_attributes(node), {}, None)
-                if node not in newest.directories:
-                    newest.directories[node] = state
+                newest.directories.setdefault(node, state)
         elif isinstance(node, Symlink) and node not in newest.links:
-            newest.links[node] = link_state(node)
+            newest.links.setdefault(node, link_state(node))
 
     def _preserve_all(self, nodes: list[Node]) -> None:
         """Keep what all of them are. Complexity: as `_preserve` for each."""
@@ -198,17 +198,10 @@ class History:
             for node in nodes:
                 self._preserve(node)
 
-    def _preserve_file(self, node: File, newest: Version) -> None:
+    def _can_come_back(self, node: File) -> bool:
+        """Tell whether `node` is in the tree, or in what a snapshot keeps."""
         account = node.account
-        if type(account) is UnlinkedAccount and not account.kept:
-            return  # nobody could ever go back to it
-        content = node.content
-        image = content.share() if isinstance(content, BlockList) else bytes(content)
-        if node in newest.files:  # since a moment ago, by a signal handler or a finaliser
-            return
-        if not isinstance(content, BlockList):
-            node.content = image
-        newest.files[node] = file_state(node, image)
+        return type(account) is not UnlinkedAccount or account.kept
 
     def _preserve_entry(self, directory: Directory, name: str) -> None:
         """Keep what `name` leads to by now, and what the directory is.
@@ -257,6 +250,11 @@ class History:
     def _is_kept(self, node: Node) -> bool:
         """Tell whether a snapshot knows `node`, so that it lives on when its last name is gone."""
         return self._newest is not None and node not in self._newest.created
+
+    def _shared_blocks(self, node: File) -> BlockList | None:
+        """Return the blocks of `node` that the version next to the present keeps, if any."""
+        image = self._image_of(node)
+        return image if isinstance(image, BlockList) else None
 
     def _image_of(self, node: File) -> bytes | BlockList | None:
         """Return the content of `node` that the version next to the present keeps."""
@@ -312,10 +310,15 @@ class History:
 
     def _versions(self) -> list[Version]:
         """Return all versions that are kept."""
-        found: list[Version] = [] if self._newest is None else [self._newest]
-        for version in found:
-            found.extend(version.preceding)
-        return found
+        return [] if self._newest is None else all_versions(self._newest)
+
+
+def all_versions(newest: Version) -> list[Version]:
+    """Return a version, and all those whose way to the present leads over it."""
+    found = [newest]
+    for version in found:
+        found.extend(version.preceding)
+    return found
 
 
 class Unfinished(Protocol):
@@ -334,9 +337,10 @@ def account_state(account: Account) -> AccountState:
 
 def sealed_content(node: File) -> bytes | BlockList:
     """Return the content of a file in a form that nobody writes in place, blocks aside."""
-    content = node.content
-    if not isinstance(content, BlockList):
-        node.content = content = bytes(content)
+    while isinstance(content := node.content, bytearray):
+        sealed = bytes(content)
+        if node.content is content and sealed == content:  # no signal handler has written
+            node.content = sealed
     return content
 
 

@@ -95,6 +95,10 @@ def write_pack(
     writer.finish()
 
 
+def _no_pack() -> PackError:
+    return PackError("this is no pack; pack() makes one, and import_archive() reads other archives")
+
+
 def _end(root: Entry, digest: str) -> bytes:
     comment = f"dmemfs pack ends; sha256 {digest}"
     return encode_header(root, {_COMMENT: comment.encode()}) + END_OF_ARCHIVE
@@ -169,25 +173,22 @@ class PackReader:
             )
 
     def _read_beginning(self) -> tuple[int, int]:
-        foreign = PackError(
-            "this is no pack; pack() makes one, and import_archive() reads other archives"
-        )
         try:
             block = self._read_up_to(RECORD_SIZE)
             if len(block) < RECORD_SIZE:
-                raise foreign
+                raise _no_pack()
             self._digest.update(block)
             header = decode_header(block, self._take)
             if header.type != GLOBAL:
-                raise foreign
+                raise _no_pack()
             comment = decode_records(header, self._take).get(_COMMENT, b"").decode()
         except ValueError as error:
             if isinstance(error, PackError):
                 raise
-            raise foreign from error
+            raise _no_pack() from error
         match = _BEGINNING.fullmatch(comment)
         if match is None:
-            raise foreign
+            raise _no_pack()
         if int(match[1]) != VERSION:
             raise PackError(
                 f"this pack has version {match[1]}, and what is installed reads version "

@@ -16,6 +16,7 @@ from ._history import (
     DirectoryState,
     Unfinished,
     Version,
+    all_versions,
     directory_attributes,
     file_state,
     link_state,
@@ -36,7 +37,6 @@ class Present(Protocol):
     _directories: dict[str, Directory]
     _newest: Version | None
     _restoration: Unfinished | None
-    _generation: object
     _restore_guards: list[Callable[[Collection[Node]], None]]
 
 
@@ -202,10 +202,10 @@ class Restoration:
                 self._lost.append((node, record))
         way = self._way
         held = sum(version.held for version in way)
-        for version, back in zip(way[:0:-1], self._reversed, strict=True):
-            back.following = way[way.index(version) - 1]
+        for back, following in zip(self._reversed, way[-2::-1], strict=True):
+            back.following = following
         self._held = [self._held_by(index) for index in range(len(self._reversed))]
-        everything = [version.held for version in _all_versions(way[-1])]
+        everything = [version.held for version in all_versions(way[-1])]
         self._held_in_all = sum(everything) - held + sum(self._held)
         self._inner = [state for state in target.accounts if state[0] is not root]
         listed = {state[0] for state in target.accounts}
@@ -237,13 +237,16 @@ class Restoration:
             self._stale = True
             return
         interrupt: BaseException | None = None
-        while not self._done:
-            try:
-                self._apply()
-            except BaseException as error:
-                interrupt = error
-        if interrupt is not None:
-            raise interrupt
+        try:
+            while not self._done:
+                try:
+                    self._apply()
+                except BaseException as error:
+                    interrupt = error
+            if interrupt is not None:
+                raise interrupt
+        finally:
+            interrupt = None  # refers to this frame, and so to whatever the callers refer to
 
     def _apply(self) -> None:
         if self._done:
@@ -377,7 +380,7 @@ class Restoration:
                 return
             after.preceding = [one for one in after.preceding if one is not before]
             before.preceding = [*(one for one in before.preceding if one is not after), after]
-        empty, generation = Version([]), object()
+        empty = Version([])
         if self._done:
             return
         target.files, target.links = empty.files, empty.links
@@ -385,7 +388,6 @@ class Restoration:
         target.held = 0
         target.following = None
         fs._newest = target
-        fs._generation = generation
         fs._restoration = None
         self._done = True
 
@@ -396,13 +398,6 @@ def _copy_of(version: Version) -> Version:
     copy.created, copy.files = dict(version.created), dict(version.files)
     copy.links, copy.directories = dict(version.links), dict(version.directories)
     return copy
-
-
-def _all_versions(newest: Version) -> list[Version]:
-    found = [newest]
-    for version in found:
-        found.extend(version.preceding)
-    return found
 
 
 def _all_entries(directory: Directory, state: DirectoryState) -> dict[str, Node] | None:

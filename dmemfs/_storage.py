@@ -92,16 +92,19 @@ class Storage(History, Forkable):
         A KeyboardInterrupt is raised when the lock is taken: whoever waits here releases it.
         """
         interrupt: BaseException | None = None
-        while True:
-            try:
-                # An interrupt may come when the lock is taken already: it knows whether it is ours.
-                while not self._lock._is_owned():  # type: ignore[attr-defined]
-                    self._try_lock(timeout=_LONGEST_WAIT)
-                break
-            except BaseException as error:
-                interrupt = error
-        if interrupt is not None:
-            raise interrupt
+        try:
+            while True:
+                try:
+                    # An interrupt may come when the lock is taken already: it knows whose it is.
+                    while not self._lock._is_owned():  # type: ignore[attr-defined]
+                        self._try_lock(timeout=_LONGEST_WAIT)
+                    break
+                except BaseException as error:
+                    interrupt = error
+            if interrupt is not None:
+                raise interrupt
+        finally:
+            interrupt = None  # refers to this frame, and so to whatever the callers refer to
 
     def _read(self, cursor: Cursor, count: int) -> bytes:
         """Return up to `count` bytes and move the cursor behind them; all if `count` is negative.
@@ -279,11 +282,8 @@ class Storage(History, Forkable):
                 raise os_error(errno.EFBIG, path)
             content = self._in_blocks(node)
             growth = content.growth_of_write(position, count)
-            kept = 0
-            if self._newest is not None:
-                image = self._image_of(node)
-                if isinstance(image, BlockList):
-                    kept = content.unshared_by_write(image, position, count)
+            shared = self._shared_blocks(node)
+            kept = 0 if shared is None else content.unshared_by_write(shared, position, count)
             account = node.account
             if kept or (growth and account.used + growth > account.max_bytes):
                 account.require(growth, 0, path, kept)
@@ -322,7 +322,6 @@ class Storage(History, Forkable):
             if not self._try_lock(False):
                 self._wait_for_lock()
             if self._newest is not None:
-                self._preserve(node)
                 self._replace_content(node, b"")
                 return
             if self._writing is not None:
@@ -375,8 +374,7 @@ class Storage(History, Forkable):
         try:
             now = time_ns()
             content = self._in_blocks(node)
-            image = self._image_of(node)
-            shared = image if isinstance(image, BlockList) else None
+            shared = self._shared_blocks(node)
             apart = 0 if shared is None else shared.bytes_apart(content)
             account = node.account
             old_size = content.size

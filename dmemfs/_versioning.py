@@ -39,14 +39,12 @@ class Versioning(Transfer):
     """Keeps versions of the whole tree.
 
     Attributes:
-        _generation: an object of its own for each time that the tree was brought back to a version.
         _restore_guards: called before that, with the lock held and the nodes that will change; one
             that raises prevents it.
     """
 
     def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
         super().__init__(max_bytes, max_nodes)
-        self._generation = object()
         self._restore_guards: list[Callable[[Collection[Node]], None]] = []
         self._holds: set[Hold] = set()
         self._dropped: deque[Hold] = deque()

@@ -104,9 +104,12 @@ def raise_held() -> None:
     """Raise the interruption that is on its way in this thread, if any."""
     thread = threading.get_ident()
     error = HELD.pop(thread, None)
-    if error is not None:
-        _set_async_exception(thread, _NOTHING, None)
-        raise error
+    try:
+        if error is not None:
+            _set_async_exception(thread, _NOTHING, None)
+            raise error
+    finally:
+        del error  # refers to this frame, and so to whatever the callers refer to
 
 
 def _raise_later(error: BaseException) -> None:

@@ -321,6 +321,71 @@ class TestIncidentAtEveryMoment:
             assert refused
 
 
+@pytest.mark.parametrize("name", ["restore", "restore an older one", "rollback"])
+def test_an_interrupt_keeps_no_snapshot(
+    name: str, quiet_finalisers: list[type[BaseException]]
+) -> None:
+    """The exception is not in a cycle with the frames that it came through."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    gc.disable()
+    try:
+        for moment, scene, operation in moments(name):
+            fs = scene.fs
+            happened = True
+            try:
+                happened = do_with_incident(operation, moment, interrupt)
+            except KeyboardInterrupt:
+                pass
+            scene.older = scene.newer = None
+            fs.snapshot().close()
+            assert fs._newest is None
+            if not happened:
+                break
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda fs, file: file.write(b""),
+        lambda fs, file: file.write(b" four"),
+        lambda fs, file: fs.copy("/file", "/copy"),
+        lambda fs, file: fs.to_tree("/"),
+        lambda fs, file: fs.snapshot().diff(),
+    ],
+    ids=["write nothing", "write", "copy", "to_tree", "diff"],
+)
+def test_a_write_while_a_content_is_sealed(
+    operation: Callable[[MemoryFileSystem, Any], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler may come as soon as the bytes have been copied."""
+    fs = MemoryFileSystem()
+    with fs.open("/file", "wb", 0) as file:
+        file.write(b"one")
+        file.write(b" two")  # from here on a content that is changed in place
+        before = fs.snapshot()
+        copied: list[bytes] = []
+
+        def copy_and_write(content: bytearray) -> bytes:
+            copied.append(bytes(content))
+            if len(copied) == 1:
+                file.write(b" three")
+            return copied[-1]
+
+        monkeypatch.setattr("dmemfs._history.bytes", copy_and_write, raising=False)
+        operation(fs, file)
+    assert copied[0] == b"one two"
+    assert fs.read_bytes("/file").startswith(b"one two three")
+    assert before.read_bytes("/file") == b"one two"
+    fs.restore(before)
+    assert fs.read_bytes("/file") == b"one two"
+    fs._check()
+
+
 @pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="timers that raise signals: POSIX only"
 )

@@ -1,7 +1,7 @@
 """Stand-ins for the functions of `os` that look at an entry, make one or take one away.
 
-Each one begins with the same question, whether the path may be below a mount point, and it stands
-there in full: to ask it in a function of its own would cost as much again.
+Those that are called often begin with the same question, whether the path may be below a mount
+point, and it stands there in full: to ask it in a function of its own would cost as much again.
 """
 
 from __future__ import annotations
@@ -23,15 +23,12 @@ from ._virtual_descriptors import FIRST_DESCRIPTOR, DescriptorTable
 
 _stat = posix.stat
 _lstat = posix.lstat
-_access = posix.access
 _mkdir = posix.mkdir
 _rmdir = posix.rmdir
 _unlink = posix.unlink
 _remove = posix.remove
 _readlink = posix.readlink
 _truncate = posix.truncate
-_mkfifo = posix.mkfifo
-_mknod = posix.mknod
 
 
 class PatchedPaths(PathChooser):
@@ -50,6 +47,11 @@ class PatchedPaths(PathChooser):
         self.remove = self._plain(
             _remove, lambda mount, inner: mount.fs.remove(inner), changes=True
         )
+        self.access = self._stand_in(posix.access, _access, takes_dir_fd=True)
+        self.mkfifo = self._stand_in(
+            posix.mkfifo, _refuse_special_file, changes=True, takes_dir_fd=True
+        )
+        self.mknod = self._stand_in(posix.mknod, self._mknod, changes=True, takes_dir_fd=True)
 
     def _plain(
         self, real: Callable[..., Any], inside: Callable[[Any, Any], Any], *, changes: bool = False
@@ -111,48 +113,6 @@ class PatchedPaths(PathChooser):
             lambda mount, inner: mount.fs.stat(inner, follow_symlinks=follow_symlinks),
             lambda path, dir_fd: _stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks),
             takes_descriptor=True,
-        )
-
-    def access(
-        self,
-        path: Any,
-        mode: int,
-        *,
-        dir_fd: Any = None,
-        effective_ids: bool = False,
-        follow_symlinks: bool = True,
-    ) -> Any:
-        table = self._table
-        if path.__class__ is not str:
-            path = plain_path(path)
-        if (
-            path.__class__ is str
-            and dir_fd is None
-            and table.marker not in path
-            and not (table.relative and path[:1] != "/")
-        ):
-            return _access(path, mode, effective_ids=effective_ids, follow_symlinks=follow_symlinks)
-
-        def inside(mount: Any, inner: Any) -> bool:
-            try:
-                node = mount.fs._find(inner, follow=follow_symlinks)
-            except LeadsOutsideError:
-                raise
-            except OSError:
-                return False
-            return not isinstance(node, (File, Directory)) or bool(mount.fs.access(inner, mode))
-
-        return self._choose(
-            path,
-            dir_fd,
-            inside,
-            lambda path, dir_fd: _access(
-                path,
-                mode,
-                dir_fd=dir_fd,
-                effective_ids=effective_ids,
-                follow_symlinks=follow_symlinks,
-            ),
         )
 
     def mkdir(self, path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
@@ -232,34 +192,33 @@ class PatchedPaths(PathChooser):
             takes_descriptor=True,
         )
 
-    def mkfifo(self, path: Any, mode: int = 0o666, *, dir_fd: Any = None) -> None:
-        self._choose(
-            path,
-            dir_fd,
-            lambda mount, inner: _refuse_special_file(inner),
-            lambda path, dir_fd: _mkfifo(path, mode, dir_fd=dir_fd),
-            changes=True,
-        )
-
-    def mknod(self, path: Any, mode: int = 0o600, device: int = 0, *, dir_fd: Any = None) -> None:
-        def inside(mount: Any, inner: Any) -> None:
-            if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                _refuse_special_file(inner)
-            mount.fs._ask("open", inner, changes=True)
-            with mount.fs._lock:
-                file = mount.fs._file_to_open(inner, create=True, exclusive=True)
-                Interception.chmod(mount.fs, file, mode & 0o7777 & ~self._table.umask)
-
-        self._choose(
-            path,
-            dir_fd,
-            inside,
-            lambda path, dir_fd: _mknod(path, mode, device, dir_fd=dir_fd),
-            changes=True,
-        )
+    def _mknod(self, mount: Any, path: Any, mode: int = 0o600, device: int = 0) -> None:
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            _refuse_special_file(mount, path)
+        mount.fs._ask("open", path, changes=True)
+        with mount.fs._lock:
+            file = mount.fs._file_to_open(path, create=True, exclusive=True)
+            Interception.chmod(mount.fs, file, mode & 0o7777 & ~self._table.umask)
 
 
-def _refuse_special_file(path: Any) -> None:
+def _access(
+    mount: Any,
+    path: Any,
+    mode: int,
+    *,
+    effective_ids: bool = False,
+    follow_symlinks: bool = True,
+) -> bool:
+    try:
+        node = mount.fs._find(path, follow=follow_symlinks)
+    except LeadsOutsideError:
+        raise
+    except OSError:
+        return False
+    return not isinstance(node, (File, Directory)) or bool(mount.fs.access(path, mode))
+
+
+def _refuse_special_file(mount: Any, path: Any, mode: int = 0o666) -> None:
     raise OSError(
         errno.EPERM,
         f"{os.strerror(errno.EPERM)}: a file system in memory has no FIFOs, sockets or devices; "

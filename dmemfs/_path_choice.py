@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from ._errors import os_error
@@ -66,6 +67,49 @@ class PathChooser:
         if path is not given and isinstance(given, bytes):
             path = os.fsencode(path)
         return outside(path, dir_fd)
+
+    def _stand_in(
+        self,
+        real: Callable[..., Any],
+        inside: Callable[..., Any],
+        *,
+        changes: bool = False,
+        takes_descriptor: bool = False,
+        takes_dir_fd: bool = False,
+    ) -> Callable[..., Any]:
+        """Return the stand-in for a function that takes a path first, and other arguments.
+
+        Args:
+            real: the function.
+            inside: called as in `_choose`, with the other arguments besides.
+            changes, takes_descriptor: as in `_choose`.
+            takes_dir_fd: whether `dir_fd` is one of its arguments.
+        """
+        table = self._table
+
+        def stand_in(_: Any, path: Any, *arguments: Any, **options: Any) -> Any:
+            if path.__class__ is not str:
+                path = plain_path(path)
+            if (
+                path.__class__ is str
+                and table.marker not in path
+                and not (table.relative and path[:1] != "/")
+                and options.get("dir_fd") is None
+            ):
+                return real(path, *arguments, **options)
+            return self._choose(
+                path,
+                options.pop("dir_fd", None) if takes_dir_fd else None,
+                lambda mount, inner: inside(mount, inner, *arguments, **options),
+                lambda path, dir_fd: real(
+                    path, *arguments, **options, **({} if dir_fd is None else {"dir_fd": dir_fd})
+                ),
+                changes=changes,
+                takes_descriptor=takes_descriptor,
+            )
+
+        stand_in.__name__ = real.__name__
+        return MethodType(stand_in, self)
 
 
 def plain_path(path: Any) -> Any:

@@ -94,9 +94,11 @@ class PathChooser:
                 path.__class__ is str
                 and table.marker not in path
                 and not (table.relative and path[:1] != "/")
-                and options.get("dir_fd") is None
             ):
-                return real(path, *arguments, **options)
+                if not options:
+                    return real(path, *arguments)
+                if options.get("dir_fd") is None:
+                    return real(path, *arguments, **options)
             return self._choose(
                 path,
                 options.pop("dir_fd", None) if takes_dir_fd else None,

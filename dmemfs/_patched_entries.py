@@ -9,19 +9,18 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import MethodType
 from typing import Any
 
 from ._errors import os_error, report_unraisable
 from ._interception import Interception
-from ._mount_table import DirectoryPlace, LeadsOutsideError, Mounted
+from ._mount_table import DirectoryPlace, LeadsOutsideError, Mounted, MountTable
 from ._nodes import Directory
 from ._path_choice import PathChooser, is_in_bytes, plain_path
-from ._virtual_descriptors import FIRST_DESCRIPTOR
+from ._virtual_descriptors import FIRST_DESCRIPTOR, DescriptorTable
 
 _listdir = posix.listdir
 _scandir = posix.scandir
-_rename = posix.rename
-_replace = posix.replace
 _link = posix.link
 _symlink = posix.symlink
 _chdir = posix.chdir
@@ -209,6 +208,11 @@ def _link_inside(fs: Interception, src: str, dst: str) -> None:
 class PatchedEntries(PathChooser):
     """What takes two paths, lists a directory, or moves about."""
 
+    def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
+        super().__init__(table, descriptors)
+        self.rename = self._moving(posix.rename)
+        self.replace = self._moving(posix.replace)
+
     def listdir(self, path: Any = None) -> list[Any]:
         table = self._table
         if path.__class__ is not str:
@@ -255,44 +259,6 @@ class PatchedEntries(PathChooser):
 
         return self._choose(given, None, inside, lambda path, _: _scandir(path))
 
-    def rename(self, src: Any, dst: Any, *, src_dir_fd: Any = None, dst_dir_fd: Any = None) -> None:
-        table = self._table
-        if src.__class__ is not str:
-            src = plain_path(src)
-        if dst.__class__ is not str:
-            dst = plain_path(dst)
-        if (
-            src.__class__ is str
-            and dst.__class__ is str
-            and src_dir_fd is None
-            and dst_dir_fd is None
-            and table.marker not in src
-            and table.marker not in dst
-            and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
-        ):
-            return _rename(src, dst)
-        self._choose_two(_rename, _rename_inside, src, dst, src_dir_fd, dst_dir_fd)
-
-    def replace(
-        self, src: Any, dst: Any, *, src_dir_fd: Any = None, dst_dir_fd: Any = None
-    ) -> None:
-        table = self._table
-        if src.__class__ is not str:
-            src = plain_path(src)
-        if dst.__class__ is not str:
-            dst = plain_path(dst)
-        if (
-            src.__class__ is str
-            and dst.__class__ is str
-            and src_dir_fd is None
-            and dst_dir_fd is None
-            and table.marker not in src
-            and table.marker not in dst
-            and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
-        ):
-            return _replace(src, dst)
-        self._choose_two(_replace, _rename_inside, src, dst, src_dir_fd, dst_dir_fd)
-
     def link(
         self,
         src: Any,
@@ -319,6 +285,32 @@ class PatchedEntries(PathChooser):
             return _link(src, dst, follow_symlinks=follow_symlinks)
         real = partial(_link, follow_symlinks=follow_symlinks)
         self._choose_two(real, _link_inside, src, dst, src_dir_fd, dst_dir_fd)
+
+    def _moving(self, real: Callable[..., None]) -> Callable[..., None]:
+        """Return the stand-in for `os.rename` or `os.replace`."""
+        table = self._table
+
+        def stand_in(
+            _: Any, src: Any, dst: Any, *, src_dir_fd: Any = None, dst_dir_fd: Any = None
+        ) -> None:
+            if src.__class__ is not str:
+                src = plain_path(src)
+            if dst.__class__ is not str:
+                dst = plain_path(dst)
+            if (
+                src.__class__ is str
+                and dst.__class__ is str
+                and src_dir_fd is None
+                and dst_dir_fd is None
+                and table.marker not in src
+                and table.marker not in dst
+                and not (table.relative and (src[:1] != "/" or dst[:1] != "/"))
+            ):
+                return real(src, dst)
+            self._choose_two(real, _rename_inside, src, dst, src_dir_fd, dst_dir_fd)
+
+        stand_in.__name__ = real.__name__
+        return MethodType(stand_in, self)
 
     def _choose_two(
         self,

@@ -30,6 +30,9 @@ class Block:
 
     __slots__ = ("_pool", "owner", "view")
 
+    view: memoryview
+    owner: object
+
     def __init__(self, view: memoryview, owner: object, pool: BlockPool | None) -> None:
         self.view = view
         self.owner = owner

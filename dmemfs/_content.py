@@ -41,8 +41,8 @@ class BlockList:
         self._blocks: dict[int, Block] = {}
         self._pool = pool
         self._token = object()
-        self.size = 0
-        self.counted = 0
+        self.size: int = 0
+        self.counted: int = 0
 
     def __bool__(self) -> bool:
         return self.size > 0

@@ -35,9 +35,9 @@ class Fault:
         times: int | None,
     ) -> None:
         self.operations = operations
-        self.calls = 0
-        self.failures = 0
-        self.closed = False
+        self.calls: int = 0
+        self.failures: int = 0
+        self.closed: bool = False
         self._fs = fs
         self._pattern = pattern
         self._error = error

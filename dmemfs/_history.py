@@ -99,13 +99,13 @@ class Version:
     def __init__(self, accounts: list[AccountState]) -> None:
         self.following: Version | None = None
         self.preceding: list[Version] = []
-        self.accounts = accounts
-        self.holders = 0
+        self.accounts: list[AccountState] = accounts
+        self.holders: int = 0
         self.created: dict[Node, None] = {}
         self.files: dict[File, FileState] = {}
         self.links: dict[Symlink, LinkState] = {}
         self.directories: dict[Directory, DirectoryState] = {}
-        self.held = 0
+        self.held: int = 0
 
     def forget_differences(self) -> None:
         """Be no different from what follows."""

@@ -44,7 +44,7 @@ class Mount:
     ) -> None:
         self.fs = fs
         text = posixpath.abspath(os.fsdecode(point))
-        self.point = text[1:] if text.startswith("//") else text
+        self.point: str = text[1:] if text.startswith("//") else text
         self._extra = tuple(os.path.abspath(os.fsdecode(path)) for path in passthrough)
         if self._extra and self.point != "/":
             raise ValueError("passthrough goes with the isolated mode, mount(fs, '/')")

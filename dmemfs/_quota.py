@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ._errors import QuotaExceededError
@@ -91,6 +92,17 @@ class Account(ByteAccount):
         "parent",
         "root",
     )
+
+    used: int
+    max_bytes: int
+    nodes: int
+    max_nodes: int
+    byte_limit: int
+    node_limit: int
+    aside: int
+    aside_nodes: int
+    parent: Account
+    in_use: bool
 
     def __init__(
         self, max_bytes: int | None, max_nodes: int | None, parent: Account | None = None
@@ -364,6 +376,11 @@ class UnlinkedAccount(ByteAccount):
 
     __slots__ = ("gone", "kept", "parent", "reserved")
 
+    reserved: int
+    parent: Account
+    gone: bool
+    kept: bool
+
     def __init__(self, parent: Account, stored: int) -> None:
         self.parent = parent
         self.used = self.reserved = stored
@@ -402,8 +419,8 @@ class UnlinkedRecord(weakref.ref[Stored]):
     __slots__ = ("account", "counts")
 
     # Two references to one file would be equal otherwise, and one of them lost in a set.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    __eq__: Callable[..., bool] = object.__eq__
+    __hash__: Callable[..., int] = object.__hash__
 
     account: UnlinkedAccount
     counts: bool

@@ -35,8 +35,8 @@ class DirEntry(os.PathLike[Any]):
 
     def __init__(self, fs: Attributes, name: Any, path: Any, node: tuple[int, int]) -> None:
         self._fs = fs
-        self.name = name
-        self.path = path
+        self.name: Any = name
+        self.path: Any = path
         self._kind, self._ino = node
         self._stats: dict[bool, os.stat_result] = {}
 

@@ -12,13 +12,13 @@ import io
 import os
 import stat
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from . import _grammar
 from ._content import BlockList
-from ._history import AccountState, Version
+from ._history import REMOVED, AccountState, Version
 from ._nodes import Directory, File, Node, Symlink
 from ._snapshots import Snapshots
 from ._unloaded import Unloaded, UnreadBlocks, unread_content
@@ -115,10 +115,7 @@ class RealEntries:
                 state.attributes = attributes
 
         try:
-            tell_versions()
-        except BaseException:
-            tell_versions()  # what was begun is done to the end
-            raise
+            _do_to_the_end(tell_versions)
         finally:
             if not directory.removed:
                 account.nodes += count
@@ -198,14 +195,20 @@ class RealEntries:
                 version.accounts = accounts
 
         try:
-            tell_versions()
-        except BaseException:
-            tell_versions()
-            raise
+            _do_to_the_end(tell_versions)
         finally:
             if is_there:
                 account.used += stored
             blocks.fill(read, file)
+
+
+def _do_to_the_end(assign: Callable[[], None]) -> None:
+    """Do what can be done again; an interrupt is raised when it is complete."""
+    try:
+        assign()
+    except BaseException:
+        assign()
+        raise
 
 
 def _counted(
@@ -228,7 +231,7 @@ def _has_directory(version: Version, directory: Directory) -> bool:
         if directory in one.created:
             return False
         if directory in one.directories:
-            return not one.directories[directory].attributes[8]
+            return not one.directories[directory].attributes[REMOVED]
     return not directory.removed
 
 

@@ -32,7 +32,7 @@ def compare(root: Directory, one: Version, other: Version | None) -> Difference:
     added: dict[str, int] = {}
     removed: dict[str, int] = {}
     changed: dict[str, tuple[int, int]] = {}
-    present = Version([]) if other is None else other
+    present = Version() if other is None else other
     pending: list[tuple[str, Node | None, Node | None]] = [("/", root, root)]
     while pending:
         path, before, after = pending.pop()

@@ -10,7 +10,7 @@ present moves on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 from ._content import BlockList, Content, kept_of
@@ -96,10 +96,12 @@ class Version:
         "preceding",
     )
 
-    def __init__(self, accounts: list[AccountState]) -> None:
+    def __init__(
+        self, accounts: Sequence[AccountState] = (), preceding: tuple[Version, ...] = ()
+    ) -> None:
         self.following: Version | None = None
-        self.preceding: list[Version] = []
-        self.accounts: list[AccountState] = accounts
+        self.preceding = preceding
+        self.accounts = accounts
         self.holders: int = 0
         self.created: dict[Node, None] = {}
         self.files: dict[File, FileState] = {}

@@ -39,7 +39,9 @@ def release(fs: Versioned, version: Version) -> None:
 def _drop(fs: Versioned, version: Version) -> None:
     """Let go of a version that none precedes."""
     following = version.following
-    left = [] if following is None else [one for one in following.preceding if one is not version]
+    left = (
+        () if following is None else tuple(one for one in following.preceding if one is not version)
+    )
     account = fs._account
     held = version.held
     account.used -= held
@@ -65,9 +67,9 @@ class _Watch:
 def _merge(fs: Versioned, version: Version, earlier: Version) -> None:
     """Let the version before `version` say what is different from the one after it."""
     following = version.following
-    siblings: list[Version] = []
+    siblings: tuple[Version, ...] = ()
     if following is not None:
-        siblings = [earlier if one is version else one for one in following.preceding]
+        siblings = tuple(earlier if one is version else one for one in following.preceding)
     account = fs._account
     watch = _Watch()
     fs._restoration = watch

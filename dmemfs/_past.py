@@ -59,7 +59,7 @@ class _View:
         self._entries.clear()
         self._shown.clear()
         if self.hold is not None:
-            self._fs._dropped.append(self.hold)
+            self._fs._drop(self.hold)
             self._fs._release_dropped(wait=False)
 
     def _load(self, source: Directory, node: Directory) -> dict[str, Node]:

@@ -111,7 +111,7 @@ class Restoration:
     def _turn_around(self, version: Version) -> Version:
         """Go one version further; return what the one after it is then different in."""
         goal = self._goal
-        back = Version([])
+        back = Version()
         for node in version.created:
             if node in goal.created:
                 continue
@@ -378,9 +378,9 @@ class Restoration:
         for before, after in pairwise(way):
             if self._done:
                 return
-            after.preceding = [one for one in after.preceding if one is not before]
-            before.preceding = [*(one for one in before.preceding if one is not after), after]
-        empty = Version([])
+            after.preceding = tuple(one for one in after.preceding if one is not before)
+            before.preceding = (*(one for one in before.preceding if one is not after), after)
+        empty = Version()
         if self._done:
             return
         target.files, target.links = empty.files, empty.links
@@ -394,7 +394,7 @@ class Restoration:
 
 def _copy_of(version: Version) -> Version:
     """Return what a version is different in, to be changed further."""
-    copy = Version([])
+    copy = Version()
     copy.created, copy.files = dict(version.created), dict(version.files)
     copy.links, copy.directories = dict(version.links), dict(version.directories)
     return copy

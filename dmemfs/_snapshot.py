@@ -48,7 +48,7 @@ class Snapshot:
 
     def close(self) -> None:
         """Free what only this snapshot keeps. Complexity: O(changes since it was taken)."""
-        hold, drop = self._hold, self._fs._dropped.append
+        hold, drop = self._hold, self._fs._drop
         if hold is not None:
             self._hold = None
             drop(hold)  # nothing comes between: it is closed, and let go of, or neither
@@ -66,7 +66,7 @@ class Snapshot:
         hold = self._hold
         if hold is not None:
             self._past = None
-            self._fs._dropped.append(hold)
+            self._fs._drop(hold)
             self._fs._release_dropped(wait=False)
 
     def diff(self, other: Snapshot | None = None) -> Difference:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -48,6 +48,7 @@ class Versioning(Transfer):
         self._restore_guards: list[Callable[[Collection[Node]], None]] = []
         self._holds: set[Hold] = set()
         self._dropped: deque[Hold] = deque()
+        self._drop = self._dropped.append
         self._some_are_astray = False
 
     @abstractmethod
@@ -57,20 +58,19 @@ class Versioning(Transfer):
     def _keep_version(self) -> Version:
         """Keep the present state as a version, with the lock held; the caller has to hold it."""
         self._some_are_astray = True  # until somebody holds it
-        version = Version([])
         newest = self._newest
+        version = Version((), () if newest is None else (newest,))
         root = self._account
         several = len(root.accounts) > 1
         # From here on no call that may be answered by other code, or it would be left out.
-        accounts = self._account_states() if several else [account_state(root)]
+        accounts = self._account_states() if several else (account_state(root),)
         version.accounts = accounts
         if newest is not None:
-            version.preceding = [newest]
             newest.following = version
         self._newest = version
         return version
 
-    def _account_states(self) -> list[AccountState]:
+    def _account_states(self) -> Sequence[AccountState]:
         """Return what all accounts are, at one moment."""
         root = self._account
         root.settle()
@@ -125,9 +125,9 @@ class Versioning(Transfer):
     def _hold(self, version: Version, holder: object) -> Hold:
         """Keep a version, with the lock held, until `holder` is gone or the result is dropped.
 
-        It is dropped by adding it to `_dropped`; then what was kept is to be released.
+        It is dropped by `_drop`; then what was kept is to be released.
         """
-        hold = Hold(holder, self._dropped.append)
+        hold = Hold(holder, self._drop)
         hold.version = version
         self._holds.add(hold)
         version.holders += 1

@@ -243,9 +243,9 @@ class Attributes(DirectoryQuotas):
             path: a directory, or a file, which then is all that is counted.
 
         Returns:
-            Bytes, files and directories. For the root, the bytes are what the quota counts: those
-            of files that were removed and are still open, and those that only snapshots keep, are
-            among them.
+            Bytes, files and directories. For the root, the bytes are what the quota counts, those
+            of files that were removed and are still open and those that only snapshots keep
+            included.
 
         Complexity: O(nodes below).
         """

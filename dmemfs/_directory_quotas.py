@@ -80,8 +80,8 @@ class DirectoryQuotas(Removal):
             path: a directory, or a file.
 
         Returns:
-            The limit of the nearest directory that has one: this one, or one around it. The root
-            directory always has one.
+            The limit of the nearest directory that has one, be it this one or one around it. The
+            root directory always has one.
 
         Raises:
             FileNotFoundError: there is nothing.

@@ -25,11 +25,11 @@ _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 class MemoryFileSystem(RealTrees):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
-    All methods take paths as `str`, `bytes` or `os.PathLike`; see `dmemfs._grammar` for what they
-    mean. Results and errors are those of `os` on Linux, with errno and filename. Every method is
-    atomic to all others, from any thread, but for `glob` and those that return an iterator.
-    Permission bits are kept and reported, not enforced:
-    everybody acts as root does.
+    All methods take paths as `str`, `bytes` or `os.PathLike`; there is no current directory, and
+    every path begins at the root. Results and errors are those of `os` on Linux, with errno and
+    filename. Every method is atomic to all others, from any thread, but for `glob` and those that
+    return an iterator. Permission bits are kept and reported, not enforced: everybody acts as root
+    does.
 
     Args:
         max_quota: the most bytes of file content; a write beyond it fails before anything is

@@ -244,7 +244,7 @@ def mount(
         passthrough: with `"/"`, further real directories to stay visible, read-only.
 
     Returns:
-        A context manager, which is also a path: the mount point.
+        A context manager, which is also a path, that of the mount point.
 
     Raises:
         ValueError: `passthrough` is given for another mount point than the root.

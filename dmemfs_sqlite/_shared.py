@@ -85,7 +85,7 @@ class SharedDatabase:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the content is in memory: in use, or not saved yet."""
+        """Whether the content is in memory, because it is in use or not saved yet."""
         return self._keeper is not None
 
     def connect(self, **connect_kwargs: Any) -> sqlite3.Connection:

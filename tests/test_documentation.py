@@ -162,6 +162,7 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
         "ruff check .",
         "ruff format --check .",
         "bin/mypy",
+        "-m sphinx -q -E -W docs",
         "python3 -m dmemfs_sqlite demo",
     ],
 )

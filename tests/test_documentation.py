@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import pytest
 
@@ -188,6 +189,18 @@ def test_every_difference_is_documented() -> None:
     page = (PROJECT / "docs" / "file-system.md").read_text(encoding="utf-8")
     for entry in DIFFERENCES:
         assert f"| {entry.name} | {entry.real} | {entry.memory} | {entry.reason} |" in page
+
+
+@pytest.mark.parametrize("picture", sorted(PROJECT.glob("docs/*.svg")), ids=name_of)
+def test_pictures_can_be_read_in_the_dark_and_aloud(picture: Path) -> None:
+    text = picture.read_text(encoding="utf-8")
+    root = ElementTree.fromstring(text)
+    svg = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{svg}svg"
+    assert root.get("role") == "img"
+    assert [child.tag for child in root][:2] == [f"{svg}title", f"{svg}desc"]
+    assert "@media (prefers-color-scheme: dark)" in text
+    assert "href" not in text  # it needs nothing but itself
 
 
 # --- the checks themselves ------------------------------------------------------------------------

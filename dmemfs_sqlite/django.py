@@ -1,5 +1,7 @@
 """Settings that let Django's SQLite backend use a database in memory from many threads.
 
+In `settings.py`::
+
     from dmemfs_sqlite.django import database, test_database
 
     DATABASES = {"default": database("app")}               # lives as long as the process

@@ -1,5 +1,7 @@
 """SQLAlchemy engines on databases in memory that all threads and tasks share.
 
+For example::
+
     from dmemfs_sqlite.sqlalchemy import create_engine
 
     engine = create_engine("orders")                       # named, gone with the engine

@@ -17,6 +17,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.domains.python import PyXRefRole
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
@@ -55,7 +56,7 @@ napoleon_custom_sections = [("Complexity", "returns_style")]
 maximum_signature_line_length = 88
 toc_object_entries = False
 # A name in backticks is code, and a link where the reference explains it.
-default_role = "py:obj"
+default_role = "backticks"
 
 # Types that annotations name and this reference does not explain.
 nitpick_ignore_regex = [
@@ -89,8 +90,19 @@ _LINK = re.compile(r"(?<=\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?(?=\))")
 _logger = logging.getLogger(__name__)
 
 
+class Backticks(PyXRefRole):
+    """A name of Python, which may be a link, or any other code."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        if re.fullmatch(r"[A-Za-z_][\w.]*(\(\))?", self.text) is None:
+            return [nodes.literal(self.rawtext, self.text)], []
+        self.name = "py:obj"
+        return super().run()
+
+
 def setup(app: Sphinx) -> None:
     """Connect what is special here."""
+    app.add_role("backticks", Backticks())
     # Where a class is written is private; its name is that by which it is imported.
     for package in (dmemfs, dmemfs_sqlite):
         for name in package.__all__:
@@ -159,7 +171,7 @@ def make_complexity_a_section(
             whole.append("Complexity:")
             line = start["text"]
         in_it = bool(line.strip()) and (in_it or start is not None)
-        whole.append("    " + line if in_it else line)
+        whole.append("    " + line.strip() if in_it else line)
     lines[:] = whole
 
 

@@ -22,6 +22,7 @@ EXPECTED = {
         "batch-5.bin: larger than the quota, written to the disk",
         "6 files arrived whole",
     ],
+    "faults_in_tests.py": ["Ran 4 tests", "OK"],
     "mounted_program.py": [
         "in the mount: app.ini app.log results results.tar.gz",
         "outside of it: False",

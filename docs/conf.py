@@ -64,6 +64,9 @@ nitpick_ignore_regex = [
     ("py:.*", r"(sqlalchemy|Engine|AsyncEngine|URL)(\..*)?"),
 ]
 
+# Whose public names have to be here.
+PACKAGES = (dmemfs, dmemfs_sqlite)
+
 # What lies outside of this directory, and the page here that shows it.
 PAGES = {
     "README.md": "project/readme.md",
@@ -104,9 +107,11 @@ def setup(app: Sphinx) -> None:
     """Connect what is special here."""
     app.add_role("backticks", Backticks())
     # Where a class is written is private; its name is that by which it is imported.
-    for package in (dmemfs, dmemfs_sqlite):
+    for package in PACKAGES:
         for name in package.__all__:
-            getattr(package, name).__module__ = package.__name__
+            value = getattr(package, name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                value.__module__ = package.__name__
     app.connect("source-read", lead_source_links_to_pages)
     app.connect("include-read", lead_included_links_to_pages)
     app.connect("autodoc-process-docstring", make_complexity_a_section, priority=400)
@@ -185,7 +190,7 @@ def leave_code_as_it_is(
 def require_the_public_surface(app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of each public name and method that the reference leaves out."""
     explained = env.domains.python_domain.objects
-    for package in (dmemfs, dmemfs_sqlite):
+    for package in PACKAGES:
         for name in package.__all__:
             _require(f"{package.__name__}.{name}", explained)
             value = getattr(package, name)

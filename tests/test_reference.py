@@ -26,6 +26,8 @@ import dmemfs_sqlite._cli
 PROJECT = Path(__file__).resolve().parent.parent
 DOCS = PROJECT / "docs"
 
+PACKAGES = (dmemfs, dmemfs_sqlite)
+
 # By their names alone: to import some of them needs the framework that they are for.
 PUBLIC_MODULES = {
     f"{package}.{path.stem}"
@@ -66,9 +68,9 @@ DIRECTIVES = directives()
 
 
 def kind_of(value: object) -> str:
-    if not isinstance(value, type):
-        return "function"
-    return "exception" if issubclass(value, BaseException) else "class"
+    if isinstance(value, type):
+        return "exception" if issubclass(value, BaseException) else "class"
+    return "function" if inspect.isfunction(value) else "data"
 
 
 def own_methods(value: type) -> set[str]:
@@ -91,7 +93,7 @@ def resolve(name: str) -> object:
     return getattr(value, rest)
 
 
-@pytest.mark.parametrize("package", [dmemfs, dmemfs_sqlite], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_every_public_name_is_in_the_reference(package: ModuleType) -> None:
     missing = [
         name
@@ -113,7 +115,7 @@ def test_every_method_of_the_file_system_is_in_the_reference() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("package", [dmemfs, dmemfs_sqlite], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_the_methods_of_public_classes_are_in_the_reference(package: ModuleType) -> None:
     for name in package.__all__:
         value = getattr(package, name)

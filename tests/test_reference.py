@@ -125,10 +125,10 @@ def test_the_methods_of_public_classes_are_in_the_reference(package: ModuleType)
 
 @pytest.mark.parametrize("name", DIRECTIVES)
 def test_what_the_reference_names_exists(name: str) -> None:
-    if DIRECTIVES[name].kind == "module":
-        assert importlib.import_module(name).__doc__
-    else:
-        assert resolve(name).__doc__
+    kind = DIRECTIVES[name].kind
+    value = importlib.import_module(name) if kind == "module" else resolve(name)
+    # What explains data stands beside it, where only Sphinx finds it.
+    assert kind == "data" or value.__doc__
 
 
 def test_every_public_module_is_in_the_reference() -> None:

@@ -1,6 +1,6 @@
 """Sphinx: the guides, the tutorials and the reference as one set of pages.
 
-    python -m sphinx -W docs build/docs
+    python -m sphinx -q -E -W docs build/docs
 
 It needs no network. Every warning is an error, a name in the reference without an explanation too.
 """
@@ -35,15 +35,12 @@ author = _metadata["authors"][0]["name"]
 copyright = author  # noqa: A001
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
-exclude_patterns = ["figures/README.md"]
 nitpicky = True
 
 html_theme = "furo"
 html_title = "dmemfs"
 html_copy_source = False
 html_show_sphinx = False
-# Whatever a page shows or links to is copied; nothing else has to be.
-html_static_path: list[str] = []
 
 myst_heading_anchors = 4
 

@@ -197,7 +197,8 @@ def require_the_public_surface(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def _methods_of(value: type) -> list[str]:
-    inherited = {name for base in (tuple, BaseException, OSError) for name in dir(base)}
+    builtin = [base for base in value.__mro__ if base.__module__ == "builtins"]
+    inherited = {name for base in builtin for name in dir(base)}
     return [
         name
         for name, member in inspect.getmembers(value, callable)

@@ -75,7 +75,8 @@ def kind_of(value: object) -> str:
 
 def own_methods(value: type) -> set[str]:
     """Return the public methods that it does not have from Python itself."""
-    inherited = {name for base in (tuple, BaseException, OSError) for name in dir(base)}
+    builtin = [base for base in value.__mro__ if base.__module__ == "builtins"]
+    inherited = {name for base in builtin for name in dir(base)}
     return {
         name
         for name, _ in inspect.getmembers(value, callable)

@@ -7,7 +7,7 @@ import operator
 import os
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 
 class QuotaExceededError(OSError):
@@ -88,6 +88,11 @@ def require_c_int(value: int) -> None:
     """Raise OverflowError for an integer that would not fit into a C int, as `os` does."""
     if not -(1 << 31) <= operator.index(value) < 1 << 31:
         raise OverflowError("Python int too large to convert to C int")
+
+
+def refuse_to_pickle(self: Any, protocol: Any) -> NoReturn:
+    """Serve as `__reduce_ex__` of what cannot be pickled, nor copied by `copy`."""
+    raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 def report_unraisable(error: BaseException, message: str, source: object = None) -> None:

@@ -10,6 +10,7 @@ import weakref
 from typing import Any
 
 from . import _grammar
+from ._errors import refuse_to_pickle
 from ._glob import matches_path
 from ._grammar import StrPath
 from ._interception import OPERATIONS, Interception, Request
@@ -43,6 +44,8 @@ class Fault:
         self._error = error
         self._after = after
         self._times = times
+
+    __reduce_ex__ = refuse_to_pickle
 
     def __repr__(self) -> str:
         what = "any" if self.operations == OPERATIONS else "/".join(sorted(self.operations))

@@ -14,7 +14,7 @@ import sys
 from time import time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
-from ._errors import QuotaExceededError
+from ._errors import QuotaExceededError, refuse_to_pickle
 from ._raw_file import (
     BUFFERED,
     CLOSED,
@@ -26,7 +26,6 @@ from ._raw_file import (
     as_writable_view,
     closed_error,
     describe,
-    refuse_to_pickle,
     warn_unclosed,
 )
 from ._storage import LARGEST_FILE

@@ -19,6 +19,8 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
+from ._errors import refuse_to_pickle
+
 # A waiter is woken when its turn comes. It looks for itself this often all the same (seconds),
 # because on Windows Ctrl-C does not end the wait for a lock, and because a releasing thread that
 # Ctrl-C interrupts half-way may wake nobody.
@@ -49,6 +51,8 @@ class LockGrant:
         place.held = False
         place.wake_up = None
         self._place = place
+
+    __reduce_ex__ = refuse_to_pickle
 
     def __enter__(self) -> LockGrant:
         return self

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import IO, Any, Literal, Self
 
+from ._errors import refuse_to_pickle
 from ._grammar import StrPath, is_plain_name
 from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
@@ -71,12 +72,11 @@ class MemoryFileSystem(RealTrees):
         self._account.guard_memory(min_free_memory)
         self._locks = LockTable()
 
+    __reduce_ex__ = refuse_to_pickle
+
     def __repr__(self) -> str:
         used, _ = self._account.total()
         return f"<{type(self).__name__} at {id(self):#x}: {used:,} bytes in use>"
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def open(
         self,

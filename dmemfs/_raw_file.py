@@ -10,7 +10,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ._errors import os_error, report_unraisable
+from ._errors import os_error, refuse_to_pickle, report_unraisable
 from ._nodes import File
 from ._storage import LARGEST_FILE
 
@@ -61,11 +61,6 @@ def describe(file: Any) -> str:
     package, _, _ = type(file).__module__.partition(".")
     state = ", closed" if file.closed else ""
     return f"<{package}.{type(file).__name__.lstrip('_')} name={file.name!r}{state}>"
-
-
-def refuse_to_pickle(file: Any, protocol: Any) -> NoReturn:
-    """Serve as `__reduce_ex__` of what cannot be pickled, nor copied by `copy`."""
-    raise TypeError(f"cannot pickle {type(file).__name__!r} object")
 
 
 def as_count(size: Any) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from ._difference import Difference, compare
-from ._errors import os_error
+from ._errors import os_error, refuse_to_pickle
 from ._past import show_past
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Snapshot:
     def __init__(self, fs: Versioning, version: Version) -> None:
         self._fs = fs
         self._hold = fs._hold(version, self)
+
+    __reduce_ex__ = refuse_to_pickle
 
     def __repr__(self) -> str:
         return f"<Snapshot of {self._fs!r}{', closed' if self.closed else ''}>"

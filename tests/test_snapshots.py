@@ -338,12 +338,6 @@ class TestLifetime:
         with memory.clone().snapshot() as snap, pytest.raises(ValueError):
             memory.restore(snap)
 
-    def test_cannot_be_copied_into_another_process(self, memory: MemoryFileSystem) -> None:
-        import pickle
-
-        with memory.snapshot() as snap, pytest.raises(TypeError):
-            pickle.dumps(snap)
-
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork() on this platform")
     def test_a_forked_child_has_its_own(self, memory: MemoryFileSystem) -> None:
         memory.write_bytes("/file", b"before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import statistics
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from time import get_clock_info, perf_counter, thread_time
@@ -15,6 +15,11 @@ from benchmarks._peers import NotOfferedError, Peer
 # What a thread spent on a processor is what it did: nothing here waits for a device, and other
 # processes do not count. Not every system has a clock for it that ticks often enough.
 now = thread_time if get_clock_info("thread_time").resolution <= 1e-6 else perf_counter
+
+
+OURS = "dmemfs"
+BASE = "tmpfs"
+MEGABYTE = 1_000_000
 
 
 class WorkNotDoneError(Exception):
@@ -40,6 +45,12 @@ class Sizes:
         operations: Random reads or writes in one block.
         lines: Lines of the file that is iterated.
         tiny_calls: Calls of read(16) and write(16) in one block.
+        database_bytes: Bytes of a database.
+        large_database_bytes: Bytes of a large one.
+        commits: Transactions of one row in one block.
+        point_reads: Rows that are looked up in one block.
+        connections: Connections that are opened in one block.
+        busy_megabytes: Megabytes of the database that is read beside a busy thread.
     """
 
     files: int = 1_000
@@ -51,12 +62,28 @@ class Sizes:
     operations: int = 5_000
     lines: int = 100_000
     tiny_calls: int = 50_000
+    database_bytes: int = 200 * MEGABYTE
+    large_database_bytes: int = 1000 * MEGABYTE
+    commits: int = 500
+    point_reads: int = 2_000
+    connections: int = 50
+    busy_megabytes: int = 20
 
     def divided(self, divisor: int) -> Sizes:
         """Return these counts divided by `divisor`, none below 1; lengths in bytes stay."""
         counts = [item.name for item in fields(self) if not item.name.endswith("_bytes")]
         parts = {name: max(1, getattr(self, name) // divisor) for name in counts}
         return replace(self, **parts)
+
+    def in_title(self, title: str) -> str:
+        """Return a title with its `{name}` replaced by that size, in MB where it is bytes."""
+        texts = {
+            item.name: f"{getattr(self, item.name) / MEGABYTE:,.4g} MB"
+            if item.name.endswith("_bytes")
+            else f"{getattr(self, item.name):,}"
+            for item in fields(self)
+        }
+        return title.format(**texts, tenth=f"{self.database_bytes / MEGABYTE / 10:,.4g} MB")
 
 
 FULL = Sizes()
@@ -67,6 +94,8 @@ QUICK = Sizes(
     operations=2_500,
     lines=30_000,
     tiny_calls=20_000,
+    database_bytes=20 * MEGABYTE,
+    large_database_bytes=100 * MEGABYTE,
 )
 TINY = Sizes(
     files=3,
@@ -78,6 +107,12 @@ TINY = Sizes(
     operations=5,
     lines=20,
     tiny_calls=10,
+    database_bytes=200_000,
+    large_database_bytes=400_000,
+    commits=3,
+    point_reads=5,
+    connections=2,
+    busy_megabytes=1,
 )
 
 
@@ -87,15 +122,20 @@ class Workload:
 
     Args:
         name: Short name, for the command line.
-        title: What one operation is.
-        unit: "us", "ns" or "ms" for seconds, "bytes" for memory.
-        target: Highest ratio to tmpfs that is aimed at; None where there is no aim.
+        title: What one operation is; `{size}` stands for a size of that name.
+        unit: "us", "ns" or "ms" for seconds, "bytes" or "copies" for memory.
+        target: Highest ratio of ours to the base that is aimed at; None where there is no aim.
         run: Generator that does one round of work each time it is resumed and yields the
             seconds (or bytes) that one operation took.
         most_rounds: Rounds after which more tell nothing new.
         limit: Highest figure, in `unit`, that is aimed at.
         alone: Whether a peer does all its rounds before the next one begins, because a tree of
-            one peer would slow the others' garbage collection and empty their caches.
+            one peer would slow the others' garbage collection and empty their caches, or because
+            all of them at once would need too much memory.
+        base: Peer that the others are compared with.
+        also: Highest ratios to the base that other columns of ours are to have, by their name.
+        typical: Whether the middle round counts, and not the quickest: where other processes may
+            also make it quicker, as when they keep a thread from running that one waits for.
     """
 
     name: str
@@ -106,6 +146,14 @@ class Workload:
     most_rounds: int = 50
     limit: float | None = None
     alone: bool = False
+    base: str = BASE
+    also: Mapping[str, float] = field(default_factory=dict)
+    typical: bool = False
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether it is memory that is measured, and not time."""
+        return self.unit in ("bytes", "copies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +187,20 @@ class Row:
     failures: dict[str, str] = field(default_factory=dict)
     divisors: dict[str, int] = field(default_factory=dict)
 
-    def ratio(self, peer: str, base: str = "tmpfs") -> float | None:
-        """Return the figure of `peer` divided by that of `base`; None where one is missing."""
+    def ratio(self, peer: str) -> float | None:
+        """Return the figure of `peer` divided by that of the base; None where one is missing."""
+        base = self.workload.base
         if peer not in self.figures or base not in self.figures:
             return None
         divisor = self.best(base)
         return self.best(peer) / divisor if divisor > 0 else None
 
     def best(self, peer: str) -> float:
-        """Return the figure that counts: the minimum of times, the median of memory."""
+        """Return the figure that counts: the quickest round, or the middle one."""
         figure = self.figures[peer]
         # Memory has no disturbance that only ever adds: another process may also free some.
-        return figure.median if self.workload.unit == "bytes" else figure.minimum
+        middle = self.workload.is_memory or self.workload.typical
+        return figure.median if middle else figure.minimum
 
 
 def begin() -> float:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks import _content, _tree
-from benchmarks._command import Suite
+from benchmarks._command import QUICKEST, THREAD_CLOCK, Suite
 from benchmarks._measure import QUICK, Workload
 from benchmarks._peers import PEERS
-from benchmarks._report import Comparison
-
-RESULTS = Path(__file__).parent / "results"
+from benchmarks._report import Quotient
 
 WORKLOADS = (
     Workload("create", "create + write 4 KiB + close", "us", 0.25, _content.create),
@@ -56,8 +53,8 @@ WORKLOADS = (
 )
 
 COMPARISONS = (
-    Comparison("depth", "stat, depth 20 / depth 2", "stat-deep", "stat", 1.1),
-    Comparison("descendants", "rename, 10,100 / 101", "rename-large", "rename-small", 1.5),
+    Quotient("depth", "stat, depth 20 / depth 2", "stat-deep", "stat", 1.1),
+    Quotient("descendants", "rename, 10,100 / 101", "rename-large", "rename-small", 1.5),
 )
 
 
@@ -67,13 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name="filesystem",
         description=__doc__.partition(":")[0] + ".",
         workloads=WORKLOADS,
-        comparisons=COMPARISONS,
         peers=PEERS,
+        uses=(
+            "files", "entries", "tree_directories", "renamed_directories", "stream_bytes",
+            "random_bytes", "operations", "lines", "tiny_calls",
+        ),
+        comparisons=COMPARISONS,
+        notes=(
+            f"{THREAD_CLOCK} (wall clock with threads, copying and import)",
+            QUICKEST,
+            "memory: the median round",
+        ),
         # It alone would take as long as all the others.
         not_quick=frozenset({"pyfakefs"}),
         quick=QUICK,
-        results=RESULTS,
-    ).main(arguments)
+    ).main(arguments)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import metadata
-from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks._measure import QUICK, Rounds, Sizes, Workload, begin, expect, measure, now
-from benchmarks._peers import Peer, kernel_version, shared_memory_directory
-from benchmarks._report import (
-    ABSENT,
-    BASE,
-    OURS,
-    Report,
-    cells,
-    describe_machine,
-    heading,
-    line,
-    missed,
-    number,
-    save,
-)
+from benchmarks._command import Suite
+from benchmarks._measure import QUICK, Rounds, Sizes, Workload, begin, expect, now
+from benchmarks._peers import Dmemfs, Peer, kernel_version, shared_memory_directory
+from benchmarks._report import Difference
 from dmemfs import MemoryFileSystem, mount
 
-RESULTS = Path(__file__).parent / "results"
 ENTRIES = 100
 SMALL = 20
 KIB = 1024
-OVERHEAD_LIMIT = 0.25e-6
 
 
 class Place(Peer):
@@ -99,10 +84,7 @@ class Mounted(Place):
     @classmethod
     def version(cls) -> str:
         """Return the version of this project."""
-        try:
-            return metadata.version("dmemfs-sqlite")
-        except metadata.PackageNotFoundError:
-            return ""
+        return Dmemfs.version()
 
     def active(self) -> AbstractContextManager[object]:
         """Return the mount."""
@@ -145,7 +127,7 @@ class PyFakeFS(Place):
             yield patcher
 
 
-PLACES = {kind.name: kind for kind in (Bare, Mounted, PyFakeFS)}
+PLACES: Mapping[str, type[Peer]] = {kind.name: kind for kind in (Bare, Mounted, PyFakeFS)}
 
 
 def _new_directory() -> str:
@@ -280,7 +262,10 @@ WORKLOADS = (
     Workload("real-read", "open + read, real path", "us", None, on_files(read, real=True)),
     Workload("real-listdir", "listdir, real path", "us", None, on_files(listdir, real=True)),
 )
-OVERHEADS = ("real-stat", "real-read")
+COMPARISONS = (
+    Difference("added-stat", "stat, real path: added", "real-stat", 0.25),
+    Difference("added-read", "open + read, real path: added", "real-read", 0.25),
+)
 # What pyfakefs takes so much longer for that a part of it is enough.
 DIVISORS = {
     "enter": 10,
@@ -297,85 +282,18 @@ PyFakeFS.divisors = DIVISORS
 PyFakeFS.skipped = frozenset(item.name for item in WORKLOADS if item.name.startswith("real-"))
 
 
-class MountReport(Report):
-    """A report that also says what a mount adds to a call on a real path."""
-
-    __slots__ = ()
-
-    def comparison_lines(self, peers: Sequence[str]) -> list[list[str]]:
-        """Return the cells of the differences to the bare call."""
-        lines = []
-        for name in OVERHEADS:
-            row = self.rows.get(name)
-            if row is None or not {OURS, BASE} <= row.figures.keys():
-                continue
-            added = row.best(OURS) - row.best(BASE)
-            texts = [number(added * 1e6) if peer == OURS else ABSENT for peer in peers]
-            target = f"{OVERHEAD_LIMIT * 1e6} us" + (" MISSED" if added > OVERHEAD_LIMIT else "")
-            lines.append([f"{row.workload.title}: added", *texts, ABSENT, target])
-        return lines
-
-
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.mount", description=__doc__.partition(":")[0] + "."
-    )
-    names = [workload.name for workload in WORKLOADS]
-    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(names)}; default: all")
-    parser.add_argument("--peers", metavar="A,B", help=f"of {', '.join(PLACES)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each workload")
-    parser.add_argument(
-        "--save", action="store_true", help="write Markdown and JSON to benchmarks/results"
-    )
-    options = parser.parse_args(arguments)
-    options.only = _chosen(parser, options.only, names)
-    options.peers = _chosen(parser, options.peers, list(PLACES))
-    return options
-
-
-def _chosen(parser: argparse.ArgumentParser, given: str | None, known: list[str]) -> list[str]:
-    wanted = [name for name in (given or "").split(",") if name]
-    for name in wanted:
-        if name not in known:
-            parser.error(f"no {name!r}; there are {', '.join(known)}")
-    return [name for name in known if not wanted or name in wanted]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the workloads asked for; return 1 when dmemfs or tmpfs failed in one of them."""
-    options = parse(arguments)
-    absent = {name: reason for name in options.peers if (reason := PLACES[name].missing())}
-    kinds: list[type[Peer]] = [PLACES[name] for name in options.peers if name not in absent]
-    rounds = options.rounds or (7 if options.quick else 25)
-    report = MountReport(
-        command="python -m benchmarks.mount",
-        machine=describe_machine(),
-        sizes=QUICK,
-        peers={kind.name: kind.version() for kind in kinds},
-        absent=absent,
-        rows={},
-        comparisons=(),
-    )
-    print(f"{report.machine.python}, {report.machine.cpu}, load {report.machine.load}")
-    print(line(heading(options.peers)), flush=True)
-    for workload in WORKLOADS:
-        if workload.name in options.only:
-            row = measure(workload, kinds, report.sizes, rounds=rounds, budget=12.0)
-            report.rows[workload.name] = row
-            print(line(cells(row, options.peers)), flush=True)
-    for texts in report.comparison_lines(options.peers):
-        print(line(texts))
-    for note in report.footnotes():
-        print(note)
-    misses = [name for name, row in report.rows.items() if missed(row)]
-    print(f"targets missed: {', '.join(misses) or 'none'}")
-    if options.save:
-        stem = f"mount-{report.machine.date[:10]}-{report.machine.python}"
-        for path in save(RESULTS, stem.replace(" ", "-").lower(), report):
-            print(f"wrote {path.name}")
-    return int(any({OURS, BASE} & row.failures.keys() for row in report.rows.values()))
+    return Suite(
+        name="mount",
+        description=__doc__.partition(":")[0] + ".",
+        workloads=WORKLOADS,
+        peers=PLACES,
+        uses=("files",),
+        comparisons=COMPARISONS,
+        full=QUICK,
+        quick=QUICK,
+    ).main(arguments)
 
 
 if __name__ == "__main__":

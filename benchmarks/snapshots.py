@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks import _snapshots
-from benchmarks._command import Suite
+from benchmarks._command import QUICKEST, THREAD_CLOCK, Suite
 from benchmarks._measure import QUICK, Workload
 from benchmarks._snapshots import PEERS
-
-RESULTS = Path(__file__).parent / "results"
 
 WORKLOADS = (
     Workload("snapshot", "snapshot()", "us", None, _snapshots.snapshot, limit=1),
@@ -53,11 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name="snapshots",
         description=__doc__.partition(":")[0] + ".",
         workloads=WORKLOADS,
-        comparisons=(),
         peers=PEERS,
-        not_quick=frozenset(),
+        uses=("files", "tree_directories", "stream_bytes"),
+        notes=(f"{THREAD_CLOCK} (wall clock for cloning a tree)", QUICKEST),
         quick=QUICK,
-        results=RESULTS,
     ).main(arguments)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,15 +28,15 @@ from benchmarks._peers import (
     Tmpfs,
 )
 from benchmarks._report import (
-    Comparison,
+    Difference,
+    Quotient,
     Report,
     cells,
-    compared,
     describe_machine,
     line,
     missed,
-    save,
 )
+from benchmarks._results import as_json, interpreter, load, save, stored
 
 WORKLOADS = {workload.name: workload for workload in filesystem.WORKLOADS}
 NEEDS_KERNEL_FIGURES = {"memory-empty", "memory-100"}
@@ -260,29 +261,29 @@ def test_a_figure_keeps_its_rounds() -> None:
     assert (figure.minimum, figure.median, figure.spread) == (2.0, 3.0, 0.5)
 
 
-def test_the_minimum_counts_for_times_and_the_median_for_memory() -> None:
+def test_the_minimum_counts_for_times_and_the_median_for_memory_and_waiting() -> None:
     def run(peer: Peer, sizes: Sizes) -> Rounds:
         yield from ()
 
     figures = {"dmemfs": Figure((4.0, 2.0, 3.0)), "tmpfs": Figure((8.0, 9.0, 9.0))}
     assert Row(Workload("a", "a", "us", None, run), figures).ratio("dmemfs") == 2 / 8
-    assert Row(Workload("a", "a", "bytes", None, run), figures).ratio("dmemfs") == 3 / 9
+    for unit in ("bytes", "copies"):
+        assert Row(Workload("a", "a", unit, None, run), figures).ratio("dmemfs") == 3 / 9
+    waiting = Workload("a", "a", "us", None, run, typical=True)
+    assert Row(waiting, figures).ratio("dmemfs") == 3 / 9
     assert Row(Workload("a", "a", "us", None, run), {}).ratio("dmemfs") is None
 
 
 # Targets and reports
 
 
-def _row(ours: float, base: float, **options: Any) -> Row:
+def _row(ours: float, tmpfs: float, **options: Any) -> Row:
     def run(peer: Peer, sizes: Sizes) -> Rounds:
         yield from ()
 
-    return Row(
-        Workload("row", "a title", options.pop("unit", "us"), options.pop("target", None), run)
-        if "limit" not in options
-        else Workload("row", "a title", "bytes", None, run, limit=options.pop("limit")),
-        {"dmemfs": Figure((ours,)), "tmpfs": Figure((base,))},
-    )
+    unit = "bytes" if "limit" in options else "us"
+    workload = Workload("row", "a title", unit, options.pop("target", None), run, **options)
+    return Row(workload, {"dmemfs": Figure((ours,)), "tmpfs": Figure((tmpfs,))})
 
 
 @pytest.mark.parametrize(
@@ -310,36 +311,99 @@ def test_cells_show_figures_ratio_and_target() -> None:
     assert line(texts).split("  ")[0] == "a title"
 
 
-def test_a_comparison_divides_two_rows_of_one_peer() -> None:
+def test_further_columns_of_ours_have_targets_too() -> None:
+    row = _row(2e-6, 8e-6, target=0.25, also={"dmemfs memory": 0.5})
+    assert not missed(row)
+    row.figures["dmemfs memory"] = Figure((4e-6,))
+    assert not missed(row)
+    row.figures["dmemfs memory"] = Figure((5e-6,))
+    assert missed(row)
+    assert cells(row, ["tmpfs", "dmemfs"])[-1] == ".25; dmemfs memory .50 MISSED"
+
+
+def test_a_row_may_have_another_base_than_the_others() -> None:
+    row = _row(2e-6, 8e-6, base="naive")
+    assert row.ratio("dmemfs") is None
+    row.figures["naive"] = Figure((4e-6,))
+    assert cells(row, ["dmemfs"], "tmpfs")[-2] == ".50 of naive"
+    assert cells(row, ["dmemfs"], "naive")[-2] == ".50"
+
+
+def test_a_quotient_divides_two_rows_of_one_peer() -> None:
     rows = {"above": _row(3.0, 8.0), "below": _row(2.0, 8.0)}
-    comparison = Comparison("name", "title", "above", "below", 1.1)
-    assert compared(comparison, rows, "dmemfs") == 1.5
-    assert compared(comparison, rows, "floor") is None
-    assert compared(comparison, {"above": rows["above"]}, "dmemfs") is None
+    quotient = Quotient("name", "title", "above", "below", 1.1)
+    assert quotient.is_measured(rows)
+    assert quotient.figure(rows, "dmemfs") == 1.5
+    assert quotient.figure(rows, "floor") is None
+    assert quotient.figure({"above": rows["above"]}, "dmemfs") is None
+    assert quotient.cells(rows, ["tmpfs"]) == ["title", "1.00", "1.50", "1.10 MISSED"]
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(0.25, "0.25 us MISSED"), (0.5, "0.5 us")])
+def test_a_difference_is_what_ours_adds(limit: float, verdict: str) -> None:
+    rows = {"row": _row(2e-6, 1.5e-6)}
+    difference = Difference("name", "title", "row", limit)
+    assert difference.cells(rows, ["tmpfs", "dmemfs"]) == ["title", "-", "0.50", "-", verdict]
+    del rows["row"].figures["tmpfs"]
+    assert not difference.is_measured(rows)
+
+
+def test_sizes_stand_in_titles() -> None:
+    assert TINY.in_title("{database_bytes} and {tenth}, {files} files") == (
+        "0.2 MB and 0.02 MB, 3 files"
+    )
+
+
+def _report(rows: dict[str, Row]) -> Report:
+    return Report(
+        benchmark="filesystem",
+        command="python -m benchmarks.filesystem --quick",
+        base="tmpfs",
+        machine=describe_machine(),
+        sizes={"files": 3},
+        notes=["times: of a clock"],
+        peers={"tmpfs": "Linux 1", "dmemfs": "checkout"},
+        absent={"fsspec": "not installed"},
+        rows=rows,
+        comparisons=[Quotient("same", "row / row", "row", "row", 1.0)],
+    )
 
 
 def test_the_saved_report_tells_what_was_measured_where(tmp_path: Path) -> None:
     row = _row(2e-6, 8e-6, target=0.25)
-    report = Report(
-        command="python -m benchmarks.filesystem --quick",
-        machine=describe_machine(),
-        sizes=TINY,
-        peers={"tmpfs": "Linux 1", "dmemfs": "checkout"},
-        absent={"fsspec": "not installed"},
-        rows={"row": row},
-        comparisons=[Comparison("same", "row / row", "row", "row", 1.0)],
-    )
-    markdown, as_json = save(tmp_path / "results", "name", report)
+    row.figures["dmemfs"] = Figure((2e-6, 3e-6, 4e-6))
+    report = _report({"row": row})
+    markdown, data = save(tmp_path / "results", report)
+    assert markdown.name == f"filesystem-{interpreter()}.md"
     text = markdown.read_text(encoding="utf-8")
     assert "| a title | 8.00 | 2.00 | .25 | .25 |" in text
+    assert "| a title | 8.00 +0% | 3.00 +50% |" in text
     assert "| row / row | 1.00 | 1.00 | 1.00 | 1.00 |" in text
     assert "fsspec is absent: not installed" in text
     assert report.machine.python in text
-    content = json.loads(as_json.read_text(encoding="utf-8"))
+    content = json.loads(data.read_text(encoding="utf-8"))
+    assert content["benchmark"] == "filesystem"
     assert content["machine"]["cpu"] == report.machine.cpu
+    assert content["machine"]["sqlite"] == sqlite3.sqlite_version
     assert content["peers"] == {"tmpfs": "Linux 1", "dmemfs": "checkout"}
-    assert content["rows"][0]["figures"]["dmemfs"]["rounds"] == [2e-6]
+    figure = content["rows"][0]["figures"]["dmemfs"]
+    assert figure == {
+        "best": 2e-6, "minimum": 2e-6, "median": 3e-6, "spread": 0.5, "rounds": [2e-6, 3e-6, 4e-6]
+    }  # fmt: skip
     assert content["comparisons"] == {"same": {"tmpfs": 1.0, "dmemfs": 1.0}}
+
+
+def test_results_are_found_by_benchmark_and_version(tmp_path: Path) -> None:
+    path = tmp_path / "mount-cpython-3.13t.json"
+    path.write_text(as_json(_report({})), encoding="utf-8")
+    assert list(stored(tmp_path)) == [("mount", "3.13t")]
+    assert load(tmp_path, "mount", "3.13") is None
+    found = load(tmp_path, "mount", "3.13t")
+    assert found is not None
+    assert found["sizes"] == {"files": 3}
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match="measure it again"):
+        load(tmp_path, "mount", "3.13t")
 
 
 # Peers
@@ -409,15 +473,13 @@ def test_list_names_every_workload(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_run_prints_the_rows_asked_for_and_writes_only_when_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(filesystem, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(filesystem, "QUICK", TINY)
     arguments = ["--quick", "--rounds", "2", "--peers", "tmpfs,dmemfs", "--only", "stat,stat-deep"]
     assert filesystem.main(arguments) == 0
     printed = capsys.readouterr().out
     for title in ("stat at depth 2 ", "stat at depth 20 ", "stat, depth 20 / depth 2 "):
         assert f"\n{title}" in printed
-    assert not (tmp_path / "results").exists()
-    assert filesystem.main([*arguments, "--save"]) == 0
+    assert filesystem.main([*arguments, "--output", str(tmp_path / "results")]) == 0
     saved = sorted(path.suffix for path in (tmp_path / "results").iterdir())
     assert saved == [".json", ".md"]
     text = next((tmp_path / "results").glob("*.md")).read_text(encoding="utf-8")

@@ -47,10 +47,10 @@ def test_a_place_leaves_nothing_behind() -> None:
 def test_a_run_is_shown_and_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(mount, "RESULTS", tmp_path)
     monkeypatch.setattr(mount, "QUICK", TINY)
     names = "stat,real-stat"
-    assert mount.main(["--only", names, "--peers", "tmpfs,dmemfs", "--rounds", "1", "--save"]) == 0
+    arguments = ["--only", names, "--peers", "tmpfs,dmemfs", "--rounds", "1"]
+    assert mount.main([*arguments, "--output", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "stat, real path: added" in shown
     markdown, figures = sorted(tmp_path.iterdir(), reverse=True)

@@ -96,10 +96,10 @@ def test_a_limit_is_in_the_unit_of_its_row(seconds: float, too_slow: bool) -> No
 def test_it_reports_every_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(snapshots, "RESULTS", tmp_path)
     monkeypatch.setattr(snapshots, "QUICK", TINY)
     peers = "tmpfs,dmemfs,copytree,deepcopy"
-    assert snapshots.main(["--quick", "--rounds", "2", "--peers", peers, "--save"]) == 0
+    arguments = ["--quick", "--rounds", "2", "--peers", peers]
+    assert snapshots.main([*arguments, "--output", str(tmp_path)]) == 0
     output = capsys.readouterr().out
     (markdown,) = tmp_path.glob("snapshots-*.md")
     (data,) = tmp_path.glob("snapshots-*.json")

@@ -1,18 +1,20 @@
-"""The benchmark of the courier: both couriers do the work that is timed, and it is reported."""
+"""The benchmark of the courier: all couriers do the work that is timed, and it is reported."""
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from benchmarks import sqlite
-from benchmarks._report import describe_machine
-from dmemfs import MemoryFileSystem
-from dmemfs_sqlite import load_db, save_db
+from benchmarks._courier import PATH, PEERS, Courier, Naive, Ours, ToTmpfs, build
+from benchmarks._measure import TINY, Row, measure
+from benchmarks._peers import Peer
 from tests.sqlite_databases import (
     connect,
     fill,
@@ -21,24 +23,83 @@ from tests.sqlite_databases import (
     unique_uri,
 )
 
+WORKLOADS = {workload.name: workload for workload in sqlite.WORKLOADS}
+COURIERS: list[type[Courier]] = [Ours, Naive, ToTmpfs]
 
-def test_the_naive_courier_does_the_same_work() -> None:
-    naive, ours = MemoryFileSystem(), MemoryFileSystem()
+
+def measured(name: str, peer: type[Peer]) -> Row:
+    return measure(WORKLOADS[name], [peer], TINY, rounds=2, budget=60.0, least_rounds=2)
+
+
+@pytest.mark.parametrize("kind", COURIERS)
+def test_every_courier_does_the_same_work(kind: type[Courier]) -> None:
+    peer = kind()
+    try:
+        with closing(connect(":memory:")) as connection:
+            fill(connection)
+            peer.save(connection)
+        for load in (peer.load, peer.load_checked):
+            uri = unique_uri()
+            with closing(load(uri)), closing(connect(uri)) as other:
+                assert marks(other) == {"row"}
+        peer.forget()
+    finally:
+        peer.close()
+
+
+def test_ours_and_the_naive_courier_keep_the_same_bytes() -> None:
     with closing(connect(":memory:")) as connection:
         fill(connection)
-        sqlite.naive_save(naive, connection)
-        save_db(ours, sqlite.PATH, connection)
-    assert naive.stat(sqlite.PATH).st_size == ours.stat(sqlite.PATH).st_size
-    uri = unique_uri()
-    with closing(sqlite.naive_load(ours, uri)), closing(connect(uri)) as other:
-        assert marks(other) == {"row"}
-    with closing(load_db(naive, sqlite.PATH, ":memory:")) as other:
-        assert marks(other) == {"row"}
+        kept = []
+        for courier in (Ours(), Naive()):
+            courier.save(connection)
+            kept.append(courier.fs.stat(PATH).st_size)
+    assert kept[0] == kept[1] > 0
+
+
+def test_tmpfs_leaves_nothing_behind() -> None:
+    peer = ToTmpfs()
+    with closing(connect(":memory:")) as connection:
+        fill(connection)
+        peer.save(connection)
+    peer.close()
+    assert not os.path.exists(peer.root)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("kind", COURIERS)
+def test_every_workload_does_its_work(name: str, kind: type[Courier]) -> None:
+    row = measured(name, kind)
+    assert row.failures == {}
+    if "copies" in name and (kind is ToTmpfs or sys.platform != "linux"):
+        assert row.figures == {}
+    else:
+        assert len(row.figures[kind.name].rounds) == 2
+
+
+class _SavesNothing(Ours):
+    def save(self, connection: sqlite3.Connection) -> None:
+        self.fs.write_bytes(PATH, b"")
+
+
+class _LoadsAnother(Ours):
+    def load(self, uri: str) -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("save", _SavesNothing), ("save-busy", _SavesNothing), ("load", _LoadsAnother)],
+)
+def test_a_courier_that_does_not_do_the_work_gets_no_figure(name: str, kind: type[Peer]) -> None:
+    row = measured(name, kind)
+    assert row.figures == {}
+    assert row.failures["dmemfs"].startswith("WorkNotDoneError: ")
 
 
 @pytest.mark.parametrize("size", [1_000_000, 3_000_000])
 def test_the_database_has_the_size_that_was_asked_for(size: int) -> None:
-    with closing(sqlite.build(unique_uri(), size)) as connection:
+    with closing(build("shared-cache", size)) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
     assert pages * 4096 == pytest.approx(size, rel=0.1)
 
@@ -46,36 +107,13 @@ def test_the_database_has_the_size_that_was_asked_for(size: int) -> None:
 def test_it_reports_every_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sqlite, "RESULTS", tmp_path / "results")
-    # The status says whether targets were met, which at this size means nothing.
-    assert sqlite.main(["--sizes", "1", "--rounds", "2", "--save"]) in (0, 1)
+    monkeypatch.setattr(sqlite, "QUICK", TINY)
+    assert sqlite.main(["--quick", "--rounds", "2", "--output", str(tmp_path)]) == 0
     output = capsys.readouterr().out
-    data = json.loads((tmp_path / "results" / "sqlite.json").read_text())
-    markdown = (tmp_path / "results" / "sqlite.md").read_text()
+    (saved,) = tmp_path.glob("sqlite-*.json")
+    data = json.loads(saved.read_text(encoding="utf-8"))
     titles = [row["title"] for row in data["rows"]]
-    assert len(titles) == len(set(titles)) == 10
-    for title in titles:
-        assert title in output
-        assert title in markdown
-    assert data["sqlite"] == sqlite3.sqlite_version
-    assert all(len(row["ours"]["seconds"]) == 2 for row in data["rows"])
-    assert describe_machine().python in markdown
-
-
-def measurement(seconds: float, peak: int | None) -> sqlite.Measurement:
-    return sqlite.Measurement((seconds, 2 * seconds), peak)
-
-
-@pytest.mark.parametrize(
-    ("ours", "missed"),
-    [
-        (measurement(0.5, 100), False),
-        (measurement(0.6, 100), True),
-        (measurement(0.5, 150), True),
-        (measurement(0.5, None), False),
-    ],
-)
-def test_a_missed_target_is_marked(ours: sqlite.Measurement, missed: bool) -> None:
-    row = sqlite.Row("load", 100, measurement(1.0, 200), ours, 0.55, True)
-    assert row.missed == missed
-    assert ("MISSED" in " ".join(sqlite.cells(row))) == missed
+    assert len(titles) == len(set(titles)) == len(WORKLOADS)
+    assert all(title in output for title in titles)
+    assert data["peers"].keys() == PEERS.keys()
+    assert data["comparisons"]["save-busy-quiet"].keys() == PEERS.keys()

@@ -82,15 +82,16 @@ class Chart:
         by = 1.0 if self.base is None else line.values[self.base].best
         for name in self.peers:
             value = line.values.get(name)
-            if value is not None and name != self.base:
+            # Memory that could not be told from none has no place on a logarithmic axis.
+            if value is not None and name != self.base and value.best > 0 < value.median:
                 yield name, value, value.best / by, value.median / by
 
     def extent(self) -> tuple[float, float]:
-        """Return the lowest and the highest place on the axis."""
+        """Return the lowest and the highest place on the axis, which are never the same."""
         places = [at for line in self.lines for _, _, *both in self.shown(line) for at in both]
         if self.base is not None:
             places.append(1.0)
-        return min(places), max(places)
+        return min(places), max(*places, 2 * min(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def draw_bars(chart: Chart) -> str:
     faster = _NUMBER if chart.base is not None and low < 1 else 0.0
     if chart.base is None:
         low = 10.0 ** math.floor(math.log10(low))
-    axis = Axis(low, max(high, low * 2), left + faster, WIDTH - _MARGIN - _NUMBER)
+    axis = Axis(low, high, left + faster, WIDTH - _MARGIN - _NUMBER)
     top = _head(canvas, chart, axis, "Bars")
     heights = [_HEADING + _PITCH * len(list(chart.shown(line))) + _GAP for line in chart.lines]
     bottom = top + 8 + sum(heights) - _GAP / 2

@@ -53,8 +53,8 @@ class Figure:
         if self.base is None:
             return line.unit == "seconds"
         # One that nobody else did shows nothing, and one that took nothing divides nothing.
-        others = line.values.keys() - {self.base}
-        return self.base in line.values and line.values[self.base].best > 0 and bool(others)
+        base = line.values.get(self.base)
+        return base is not None and base.best > 0 and len(line.values) > 1
 
     def _notes(self, results: Mapping[str, Any], peers: Sequence[str]) -> list[str]:
         machine = results["machine"]

@@ -97,6 +97,14 @@ def test_a_mark_far_away_stands_at_the_edge() -> None:
     assert "1/100" in texts(drawn)
 
 
+@pytest.mark.parametrize("draw_it", [draw_bars, draw_marks])
+def test_figures_that_are_zero_or_all_the_same_can_be_drawn(draw_it: Any) -> None:
+    values = {"tmpfs": Value(2, 2), "dmemfs": Value(2, 2), "pyfakefs": Value(0, 0)}
+    drawn = draw_it(chart([Line("same", "bytes", values)]))
+    assert "same" in texts(drawn)
+    assert "0 B" not in texts(drawn)
+
+
 def test_marks_need_a_base() -> None:
     with pytest.raises(ValueError, match="name a base"):
         draw_marks(chart(base=None))

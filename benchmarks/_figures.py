@@ -65,8 +65,8 @@ class Figure:
         way = "A bar ends at the quickest round, the peers taking turns; the tick is the median."
         if self.draw is draw_marks:
             way = (
-                "A mark is the quickest round, the peers taking turns (the median for memory and "
-                "beside a busy thread); at the edge: beyond it."
+                "A mark is the quickest round, the peers taking turns, and of memory the median; "
+                "at the edge: beyond it."
             )
         software = f"{machine['python']}, SQLite {machine['sqlite']}, {machine['kernel']}"
         hardware = f"{machine['cpu']}, {machine['cores']} cores"
@@ -124,7 +124,13 @@ FIGURES = (
         "template, a copy of bytes or of a file, deserialize().",
     ),
     Figure("filesystem", "filesystem", "The file system beside tmpfs and its peers", draw_marks),
-    Figure("live", "live", "SQLite databases in RAM beside a file on tmpfs", draw_marks),
+    Figure(
+        "live",
+        "live",
+        "SQLite databases in RAM beside a file on tmpfs",
+        draw_marks,
+        note="Beside a busy thread, which keeps the interpreter, it is the median that counts.",
+    ),
     Figure(
         "snapshots",
         "snapshots",

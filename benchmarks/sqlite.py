@@ -42,7 +42,6 @@ def _workloads(engine: Engine, suffix: str) -> Iterator[Workload]:
         None,
         _courier.saves(engine, busy=True),
         7,
-        typical=True,
     )
     yield row(
         f"load-busy{suffix}",
@@ -51,7 +50,6 @@ def _workloads(engine: Engine, suffix: str) -> Iterator[Workload]:
         None,
         _courier.loads(engine, busy=True),
         7,
-        typical=True,
     )
     yield row(
         f"save-copies{suffix}",
@@ -115,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         notes=(
             "times: on the wall",
             QUICKEST,
-            "memory, and beside a busy thread: the median round",
+            "memory: the median round",
             "copies: the peak of memory, the result included, by the size of the database",
         ),
         base="naive",

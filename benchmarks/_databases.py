@@ -250,7 +250,7 @@ class ApswMemory(DatabasePeer):
     def version(cls) -> str:
         """Return the versions of apsw and of the SQLite that it brings."""
         apsw: Any = importlib.import_module("apsw")
-        return f"{apsw.apsw_version()} (SQLite {apsw.sqlite_lib_version()})"
+        return f"{apsw.apsw_version()} with SQLite {apsw.sqlite_lib_version()}"
 
     def connect(self, name: str) -> Any:
         """Return a connection to a bytearray."""

@@ -61,7 +61,7 @@ class Figure:
         names: dict[str, list[str]] = {}
         for name in peers:
             names.setdefault(results["peers"][name], []).append(_NAMES.get(name, name))
-        versions = [f"{', '.join(names[version])}: {version}" for version in names if version]
+        versions = [f"{', '.join(names[version])} ({version})" for version in names if version]
         way = "A bar ends at the quickest round, the peers taking turns; the tick is the median."
         if self.draw is draw_marks:
             way = (
@@ -86,7 +86,7 @@ def _line(row: Mapping[str, Any]) -> Line:
     return Line(row["title"], row["unit"], values)
 
 
-def _wrapped(text: str, width: int = 150) -> list[str]:
+def _wrapped(text: str, width: int = 135) -> list[str]:
     lines = [""]
     for word in text.split(" "):
         if len(lines[-1]) + len(word) > width:

@@ -20,10 +20,11 @@ from typing import Any
 from dmemfs import MemoryFileSystem
 
 from ._vfs_abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
-from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
+from ._vfs_failures import answer_failure, entered_uninterrupted, raise_held
 from ._vfs_library import FILE_SIZE, VfsLibrary, library_of, thunk_address
-from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
+from ._vfs_memory import MEMORY, NULL, ONE, ZERO, text_at
 from ._vfs_methods import Registration, delete_in, has_content, open_in, put_path
+from ._vfs_pending import ENTRY
 
 Resolve = Callable[[str], tuple[MemoryFileSystem, str] | None]
 """From a path to a file system and the path in it; None for the disk."""
@@ -111,7 +112,7 @@ def _open(
     vfs: int, name: int | None, file: int, flags: int, opened: int | None, again: bool = False
 ) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         installed = _by_address[vfs]
         found = installed.find(name)
@@ -120,10 +121,7 @@ def _open(
         MEMORY[file - 1 : file - 1 + len(NULL)] = NULL
         fs, path = found
         registration: Registration = installed.library.registration(fs)
-        flags = open_in(registration, fs, path, name, file, flags, again=again)
-        if opened:
-            put_int(MEMORY, opened - 1, flags)
-        put_pointer(MEMORY, file - 1, registration.file_methods)
+        open_in(registration, fs, path, name, file, flags, opened, again=again)
         return OK
     except BaseException as error:
         return answer_failure(
@@ -134,7 +132,7 @@ def _open(
 @entered_uninterrupted
 def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         installed = _by_address[vfs]
         found = installed.find(name)
@@ -148,7 +146,7 @@ def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         installed = _by_address[vfs]
         found = installed.find(name)
@@ -163,7 +161,7 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
 @entered_uninterrupted
 def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         installed = _by_address[vfs]
         if installed.find(name) is None:

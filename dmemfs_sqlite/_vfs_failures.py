@@ -5,6 +5,8 @@ may take for success. Two kinds are told apart. A failure of the file system bec
 that SQLite knows how to handle. An interruption (Ctrl-C, or whatever a signal handler raises) has
 nothing to do with the call: the call is made again, and the interruption raised as soon as the
 thread is back in Python, which is when `sqlite3` would raise it on any other file.
+
+Neither is an exception that was on its way already when SQLite called: see `_vfs_pending`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from ._vfs_abi import FULL, IOERR_NOMEM, NOMEM
+from ._vfs_abi import FULL, IOERR_NOMEM, NOMEM, OK
+from ._vfs_pending import HELD, met_at_entry, setting_again
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -57,34 +60,31 @@ def answer_failure(
 
     Args:
         error: what was raised.
-        code: the result code of a failure without one of its own.
+        code: the result code of a failure without one of its own. OK is that of a callback that
+            gives something back, for which SQLite has no use for failures: it is called again.
         again: whether this is the second attempt already.
         atomic: whether every failure has to be answered by NOMEM. The pager throws a journal in
             memory away for FULL or an IOERR, and with it what undoes the pages written so far.
         callback: what to call again, with a last argument True, after an interruption.
         arguments: its arguments.
     """
+    failure = NOMEM if atomic else code
     try:
-        if isinstance(error, OSError) and error.errno is not None:
-            return NOMEM if atomic else _CODES.get(error.errno, code)
-        if isinstance(error, MemoryError):
-            return NOMEM if atomic else IOERR_NOMEM
-        if again:
+        if met_at_entry(error):
+            return setting_again(error, callback(*arguments))
+        failed = isinstance(error, MemoryError) or (
+            isinstance(error, OSError) and error.errno is not None
+        )
+        if failed and code != OK:
+            own = _CODES.get(getattr(error, "errno", errno.ENOMEM), code)
+            return NOMEM if atomic else own
+        answer = failure if again else callback(*arguments, True)
+        if not failed:
             _raise_later(error)
-            return NOMEM if atomic else code
-        answer = callback(*arguments, True)
-        _raise_later(error)
         return answer
     except BaseException:
-        return NOMEM if atomic else code
+        return failure
 
-
-HELD: dict[int, BaseException] = {}
-"""Interruptions on their way out of SQLite, by thread.
-
-A callback begins with `if HELD and not again: raise_held()`. So the interruption is met there, and
-not at any place in the middle, which may be a finaliser that swallows it.
-"""
 
 # The third argument is the weak reference that calls it; the C function knows of two.
 _set_async_exception = ctypes.PYFUNCTYPE(
@@ -101,7 +101,11 @@ class _Mark:
 
 
 def raise_held() -> None:
-    """Raise the interruption that is on its way in this thread, if any."""
+    """Raise the interruption that is on its way in this thread, if any.
+
+    Callbacks do so first. So it is met there, and not at any place in the middle, which may be a
+    finaliser that swallows it.
+    """
     thread = threading.get_ident()
     error = HELD.pop(thread, None)
     try:

@@ -24,7 +24,6 @@ from ._vfs_abi import (
     IOERR_SHMMAP,
     IOERR_SHORT_READ,
     IOERR_TRUNCATE,
-    IOERR_UNLOCK,
     IOERR_WRITE,
     NOTFOUND,
     OK,
@@ -32,9 +31,10 @@ from ._vfs_abi import (
     SHM_LOCK,
     SHM_SHARED,
 )
-from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
+from ._vfs_failures import answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import MEMORY, ONE, ZERO, put_int64, put_pointer, text_at
 from ._vfs_open_file import OPEN_FILES
+from ._vfs_pending import ENTRY
 
 # Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
 # file at any moment, by a copy or a snapshot, sees all writes up to then.
@@ -43,15 +43,16 @@ PROMISES = IOCAP_SAFE_APPEND | IOCAP_SEQUENTIAL | IOCAP_POWERSAFE_OVERWRITE
 _SECTOR_SIZE = 512
 
 
+@entered_uninterrupted
 def _atomic(file: int) -> bool:
-    opened = OPEN_FILES.get(file)
-    return opened is not None and opened.atomic
+    # Without a call, after which an interruption could leave the callback that answers a failure.
+    return OPEN_FILES[file].atomic if file in OPEN_FILES else False
 
 
 @entered_uninterrupted
 def _close(file: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
@@ -61,15 +62,15 @@ def _close(file: int, again: bool = False) -> int:
             del OPEN_FILES[file]
         return OK
     except BaseException as error:
-        if again:
-            OPEN_FILES.pop(file, None)
+        if again and file in OPEN_FILES:
+            del OPEN_FILES[file]  # its address may be another file's soon
         return answer_failure(error, OK, again, False, _close, file)
 
 
 @entered_uninterrupted
 def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
@@ -91,7 +92,7 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
 @entered_uninterrupted
 def _write(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
@@ -109,7 +110,7 @@ def _write(file: int, buffer: int, count: int, offset: int, again: bool = False)
 @entered_uninterrupted
 def _truncate(file: int, size: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
@@ -122,13 +123,18 @@ def _truncate(file: int, size: int, again: bool = False) -> int:
 
 @entered_uninterrupted
 def _sync(file: int, flags: int, again: bool = False) -> int:
-    return OK
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return OK
+    except BaseException as error:
+        return answer_failure(error, OK, again, False, _sync, file, flags)
 
 
 @entered_uninterrupted
 def _file_size(file: int, size: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         if opened.restored:
@@ -142,7 +148,7 @@ def _file_size(file: int, size: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _lock(file: int, level: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         with opened.fs._lock:
@@ -156,7 +162,7 @@ def _lock(file: int, level: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _unlock(file: int, level: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         if opened.level > level:
@@ -164,13 +170,13 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
                 opened.locks.unlock(opened, level)
         return OK
     except BaseException as error:
-        return answer_failure(error, IOERR_UNLOCK, again, _atomic(file), _unlock, file, level)
+        return answer_failure(error, OK, again, False, _unlock, file, level)
 
 
 @entered_uninterrupted
 def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         MEMORY[answer - 1 : answer + 3] = ONE if OPEN_FILES[file].locks.reserved else ZERO
         return OK
@@ -189,7 +195,7 @@ def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
 @entered_uninterrupted
 def _file_control(file: int, operation: int, argument: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         if operation == FCNTL_HAS_MOVED:
             opened = OPEN_FILES[file]
@@ -217,12 +223,22 @@ def _notice_pragma(file: int, argument: int) -> None:
 
 @entered_uninterrupted
 def _sector_size(file: int, again: bool = False) -> int:
-    return _SECTOR_SIZE
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return _SECTOR_SIZE
+    except BaseException as error:
+        return answer_failure(error, _SECTOR_SIZE, again, False, _sector_size, file)
 
 
 @entered_uninterrupted
 def _device_characteristics(file: int, again: bool = False) -> int:
-    return PROMISES
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return PROMISES
+    except BaseException as error:
+        return answer_failure(error, PROMISES, again, False, _device_characteristics, file)
 
 
 @entered_uninterrupted
@@ -230,7 +246,7 @@ def _shm_map(
     file: int, region: int, size: int, extend: int, address: int, again: bool = False
 ) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         with opened.fs._lock:
@@ -247,7 +263,7 @@ def _shm_map(
 @entered_uninterrupted
 def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
         shared = flags & SHM_SHARED != 0
@@ -259,20 +275,26 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
             opened.locks.unlock_slots(opened, first, count, shared)
             return OK
     except BaseException as error:
-        return answer_failure(
-            error, IOERR_SHMLOCK, again, _atomic(file), _shm_lock, file, first, count, flags
-        )
+        code = IOERR_SHMLOCK if flags & SHM_LOCK else OK
+        atomic = code != OK and _atomic(file)
+        return answer_failure(error, code, again, atomic, _shm_lock, file, first, count, flags)
 
 
 @entered_uninterrupted
-def _shm_barrier(file: int, again: bool = False) -> None:
+def _shm_barrier(file: int, again: bool = False) -> int:
     """Order memory accesses: to take the interpreter's lock and give it back is a barrier."""
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return OK
+    except BaseException as error:
+        return answer_failure(error, OK, again, False, _shm_barrier, file)
 
 
 @entered_uninterrupted
 def _shm_unmap(file: int, delete: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
@@ -280,7 +302,7 @@ def _shm_unmap(file: int, delete: int, again: bool = False) -> int:
                 opened.locks.unmap(opened)
         return OK
     except BaseException as error:
-        return answer_failure(error, IOERR_SHMMAP, again, _atomic(file), _shm_unmap, file, delete)
+        return answer_failure(error, OK, again, False, _shm_unmap, file, delete)
 
 
 CALLBACKS: dict[str, Any] = {

@@ -28,9 +28,10 @@ from ._vfs_abi import (
     OPEN_READONLY,
     OPEN_READWRITE,
 )
-from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
+from ._vfs_failures import answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
 from ._vfs_open_file import OPEN_FILES, OpenFile
+from ._vfs_pending import ENTRY
 
 _MOST_LINKS = 40
 # Characters: a name that has no more of them has no more bytes than a name may have.
@@ -69,10 +70,11 @@ def open_in(
     name: int | None,
     file: int,
     flags: int,
+    opened: int | None,
     *,
     again: bool = False,
-) -> int:
-    """Open a file for SQLite, and return the flags that it was opened with.
+) -> None:
+    """Open a file for SQLite; one that fails to open is as if it had never been.
 
     Args:
         registration: has the methods of the file.
@@ -81,8 +83,36 @@ def open_in(
         name: the address of SQLite's own name of the file, which knows the URI's parameters.
         file: the address of the `sqlite3_file`.
         flags: how to open it.
+        opened: the address for the flags that it was opened with.
         again: whether what is to be made may be there, from an attempt that was interrupted.
     """
+    if again:
+        _forget(file)
+    try:
+        flags = _open_in(registration, fs, path, name, file, flags, again)
+        if opened:
+            put_int(MEMORY, opened - 1, flags)
+        put_pointer(MEMORY, file - 1, registration.file_methods)
+    except BaseException:
+        _forget(file)  # for SQLite will not close it
+        raise
+
+
+def _forget(file: int) -> None:
+    opened = OPEN_FILES.pop(file, None)
+    if opened is not None:
+        opened.leave()
+
+
+def _open_in(
+    registration: Registration,
+    fs: MemoryFileSystem,
+    path: str | None,
+    name: int | None,
+    file: int,
+    flags: int,
+    again: bool,
+) -> int:
     node: Any
     if path is None:
         # As the kernel's own temporary files: made, and removed while it is open.
@@ -99,8 +129,8 @@ def open_in(
         node = None if exclusive else _usual_file(fs, path, create)
         if node is None:
             node = fs._file_to_open(path, create=create, exclusive=exclusive)
-    opened = OpenFile(fs, node, path, flags)
-    OPEN_FILES[file] = opened
+    opened = OPEN_FILES[file] = OpenFile(fs, node, path, flags)
+    opened.join()
     if name and flags & OPEN_MAIN_DB:
         if registration.uri_parameter(name, b"delete_on_close") == b"1":
             opened.flags |= OPEN_DELETEONCLOSE
@@ -143,16 +173,13 @@ def _open(
     vfs: int, name: int | None, file: int, flags: int, opened: int | None, again: bool = False
 ) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         MEMORY[file - 1 : file - 1 + len(NULL)] = NULL  # so that nothing is closed if this fails
         registration = REGISTRATIONS[vfs]
         path = text_at(name) if name else None
         fs = registration.file_system()
-        flags = open_in(registration, fs, path, name, file, flags, again=again)
-        if opened:
-            put_int(MEMORY, opened - 1, flags)
-        put_pointer(MEMORY, file - 1, registration.file_methods)
+        open_in(registration, fs, path, name, file, flags, opened, again=again)
         return OK
     except IsADirectoryError:
         return CANTOPEN_ISDIR
@@ -165,7 +192,7 @@ def _open(
 @entered_uninterrupted
 def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
     except BaseException as error:
@@ -184,7 +211,7 @@ def delete_in(fs: MemoryFileSystem, path: str, *, again: bool = False) -> int:
 @entered_uninterrupted
 def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         fs: Any = REGISTRATIONS[vfs].fs()
         path = text_at(name)
@@ -206,7 +233,7 @@ def has_content(fs: MemoryFileSystem, path: str) -> bool:
 @entered_uninterrupted
 def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = False) -> int:
     try:
-        if HELD and not again:
+        if ENTRY[-1] and not again:
             raise_held()
         full = canonical_path(REGISTRATIONS[vfs].file_system(), text_at(name))
         return put_path(full, size, path)

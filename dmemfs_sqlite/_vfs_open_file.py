@@ -54,7 +54,12 @@ class OpenFile:
         self.shared_slots = self.exclusive_slots = self.thread = 0
         self.atomic = self.maps_index = False
         self.restored = self.other_version = self.other_schema = False
-        self.locks: NodeLocks = volume_of(fs).join(self) if flags & OPEN_MAIN_DB else _NO_LOCKS
+        self.locks: NodeLocks = _NO_LOCKS
+
+    def join(self) -> None:
+        """Share the locks of the node, if it is a database."""
+        if self.flags & OPEN_MAIN_DB:
+            self.locks = volume_of(self.fs).join(self)
 
     def find_again(self) -> None:
         """Take up the file as it is after a restore.
@@ -74,7 +79,7 @@ class OpenFile:
                     raise OSError(errno.ESTALE, "another file is there now: connect again")
                 self.leave()
                 self._node = node
-                self.locks = volume_of(self.fs).join(self)
+                self.join()
             self.other_version = self.flags & OPEN_MAIN_DB != 0
             self.other_schema = self.flags & (OPEN_MAIN_DB | OPEN_WAL) != 0
             self.restored = False
@@ -102,7 +107,7 @@ class OpenFile:
 
     def leave(self) -> None:
         """Give up every lock."""
-        if self.locks is not _NO_LOCKS:
+        if self.flags & OPEN_MAIN_DB:
             with self.fs._lock:
                 self.locks.abandon(self)
                 volume_of(self.fs).leave(self)
@@ -124,8 +129,9 @@ class Volume:
 
         The node lives as long as one of them is open, and so nobody else has its number.
         """
-        locks = self._locks.setdefault(id(file._node), NodeLocks())
+        locks = self._locks.get(id(file._node)) or NodeLocks()
         locks.files.add(file)
+        self._locks[id(file._node)] = locks
         return locks
 
     def leave(self, file: OpenFile) -> None:

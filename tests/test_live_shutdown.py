@@ -258,7 +258,7 @@ def test_an_error_of_a_handler_is_raised_as_it_is(memory: MemoryFileSystem) -> N
         def __init__(self, one: int, two: int) -> None:
             super().__init__(one, two)
 
-    from dmemfs_sqlite import _vfs_failures
+    from dmemfs_sqlite import _vfs_failures, _vfs_pending
 
     with opened(memory) as connection:
         fill(connection)
@@ -268,7 +268,7 @@ def test_an_error_of_a_handler_is_raised_as_it_is(memory: MemoryFileSystem) -> N
             for _ in range(10):
                 str(caught)
         assert caught.value.args == (1, 2)
-        assert not _vfs_failures.HELD
+        assert not _vfs_pending.HELD
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         assert count(connection) in (0, 100)

@@ -125,8 +125,11 @@ def _raise_later(error: BaseException) -> None:
     thread = threading.get_ident()
 
     class Again(type(error)):  # type: ignore[misc]
+        # Not interrupted, without a call: it is made at any time from when this is pending.
+        @entered_uninterrupted
         def __new__(cls, *_arguments: object) -> BaseException:  # type: ignore[misc]
-            HELD.pop(thread, None)
+            if thread in HELD:
+                del HELD[thread]
             return error
 
     mark = _Mark()

@@ -2,9 +2,10 @@
 
 In `settings.py`::
 
-    from dmemfs_sqlite.django import database, test_database
+    from dmemfs_sqlite.django import database, live_database, test_database
 
     DATABASES = {"default": database("app")}               # lives as long as the process
+    DATABASES = {"default": live_database(fs, "/app.db")}  # a file of the file system
     DATABASES["default"]["TEST"] = test_database("app")    # or only the tests in memory
 
 Django's default test database in memory is on a shared cache, where a second writer fails
@@ -17,7 +18,11 @@ import atexit
 import sqlite3
 from typing import Any
 
+from dmemfs import MemoryFileSystem
+
 from ._connect import connect_memory
+from ._filesystem import PathLike
+from ._live import Journal, live_uri
 from ._optional import require
 from ._uri import memory_uri, require_memory_uri
 from ._waiting import WaitingConnection
@@ -28,6 +33,7 @@ _MARK = "djmode=memory"
 
 # One per database name, for the life of the process: what Django settings name is global.
 _keepers: dict[str, sqlite3.Connection] = {}
+_live: dict[str, MemoryFileSystem] = {}
 
 
 def database(name: str, *, timeout: float = 30.0) -> dict[str, Any]:
@@ -54,6 +60,37 @@ def database(name: str, *, timeout: float = 30.0) -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": uri,
         "OPTIONS": _options(uri, timeout),
+        "TEST": test_database(name),
+    }
+
+
+def live_database(
+    fs: MemoryFileSystem, path: PathLike, *, journal: Journal = "file", timeout: float = 30.0
+) -> dict[str, Any]:
+    """Return an entry of DATABASES for a live database.
+
+    Django gives each thread a connection of its own, and refuses it to others.
+
+    Args:
+        fs: The file system, which lives from now on as long as the process.
+        path: The database, which is made if it is missing, in a directory that exists.
+        journal: As for `dmemfs_sqlite.connect`.
+        timeout: Seconds that a statement waits for the locks of other threads.
+
+    Returns:
+        The entry. Its TEST entry is a `test_database()`: Django's live server shares one
+        connection between two threads where tests are in memory, which is safe there only.
+
+    Raises:
+        ImportError: Django is not installed.
+    """
+    uri = live_uri(fs, path, journal=journal)
+    _live[uri] = fs  # which the URI does not keep alive
+    name = uri.removeprefix("file:/")
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": uri,
+        "OPTIONS": _options(_uri(name), timeout),
         "TEST": test_database(name),
     }
 
@@ -103,4 +140,4 @@ def _options(uri: str, timeout: float) -> dict[str, Any]:
     return result
 
 
-__all__ = ["database", "options", "test_database"]
+__all__ = ["database", "live_database", "options", "test_database"]

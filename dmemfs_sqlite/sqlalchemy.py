@@ -2,10 +2,11 @@
 
 For example::
 
-    from dmemfs_sqlite.sqlalchemy import create_engine
+    from dmemfs_sqlite.sqlalchemy import create_engine, create_live_engine
 
     engine = create_engine("orders")                       # named, gone with the engine
     engine = create_engine(SharedDatabase(fs, "/orders.db"))   # loaded and saved
+    engine = create_live_engine(fs, "/orders.db")          # a file of the file system
 
 SQLAlchemy's own choices for SQLite in memory give every thread a database of its own
 (SingletonThreadPool) or one connection to all of them (StaticPool), whose transactions then
@@ -18,9 +19,14 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dmemfs import MemoryFileSystem
+
 from ._connect import connect_memory
+from ._filesystem import PathLike
+from ._live import Journal, connect
 from ._optional import require
 from ._shared import SharedDatabase
 from ._uri import memory_uri, require_memory_uri
@@ -85,24 +91,108 @@ def create_async_engine(
         UnsafeURIError: The URI would reach the disk or be silently private.
         TypeError: An option is given that is chosen here.
     """
+    source = _Source(database, timeout, engine_options)
+    engine = _async_engine(source.connect, engine_options)
+    _release_with(engine.sync_engine, source)
+    return engine
+
+
+def create_live_engine(
+    fs: MemoryFileSystem,
+    path: PathLike,
+    *,
+    journal: Journal = "file",
+    timeout: float = 30.0,
+    **engine_options: Any,
+) -> Engine:
+    """Return an engine on a live database, whose connections no two threads can share.
+
+    Each checkout opens a connection, which takes some 50 microseconds, and the end of it closes
+    that. `sqlite3` refuses it to every other thread than the one that checked it out; two threads
+    within one connection would wait for each other for ever.
+
+    Args:
+        fs: The file system, which lives as long as the engine.
+        path: The database, which is made if it is missing, in a directory that exists.
+        journal: As for `dmemfs_sqlite.connect`.
+        timeout: Seconds that a statement waits for the locks of other connections.
+        engine_options: As for `create_engine`, without those about a pool.
+
+    Returns:
+        The engine; one connection per checkout, in any thread.
+
+    Raises:
+        ImportError: SQLAlchemy is not installed.
+        TypeError: An option is given that is chosen here.
+    """
+    sqlalchemy = require("sqlalchemy", "sqlalchemy")
+    _refuse_ours(engine_options)
+    engine: Engine = sqlalchemy.create_engine(
+        "sqlite://",
+        creator=partial(connect, fs, path, journal=journal, timeout=timeout),
+        poolclass=sqlalchemy.NullPool,
+        **engine_options,
+    )
+    return engine
+
+
+def create_async_live_engine(
+    fs: MemoryFileSystem,
+    path: PathLike,
+    *,
+    journal: Journal = "file",
+    timeout: float = 30.0,
+    **engine_options: Any,
+) -> AsyncEngine:
+    """Return an asyncio engine, through aiosqlite, on a live database.
+
+    Args:
+        fs: As for `create_live_engine`.
+        path: As for `create_live_engine`.
+        journal: As for `dmemfs_sqlite.connect`.
+        timeout: As for `create_live_engine`.
+        engine_options: As for `create_async_engine`.
+
+    Returns:
+        The engine; every task that checks out a connection has one of its own, and every
+        connection a thread of its own, which is the only one that uses it.
+
+    Raises:
+        ImportError: SQLAlchemy, greenlet or aiosqlite is not installed.
+        TypeError: An option is given that is chosen here.
+    """
+    _refuse_ours(engine_options)
+    engine_options.setdefault("max_overflow", -1)
+    return _async_engine(
+        partial(connect, fs, path, journal=journal, timeout=timeout), engine_options
+    )
+
+
+def _async_engine(
+    open_database: Callable[[], sqlite3.Connection], engine_options: dict[str, Any]
+) -> AsyncEngine:
     asyncio = require("sqlalchemy.ext.asyncio", "sqlalchemy")
     aiosqlite = require("aiosqlite", "sqlalchemy")
-    source = _Source(database, timeout, engine_options)
 
-    async def connect() -> Any:
-        connection = aiosqlite.Connection(source.connect, iter_chunk_size=64)
+    async def connect_in_a_thread() -> Any:
+        connection = aiosqlite.Connection(open_database, iter_chunk_size=64)
         # Otherwise a connection that is never closed keeps the interpreter from ending.
         getattr(connection, "_thread", connection).daemon = True
         return await connection
 
     engine: AsyncEngine = asyncio.create_async_engine(
         "sqlite+aiosqlite://",
-        async_creator=connect,
+        async_creator=connect_in_a_thread,
         poolclass=require("sqlalchemy.pool", "sqlalchemy").AsyncAdaptedQueuePool,
         **engine_options,
     )
-    _release_with(engine.sync_engine, source)
     return engine
+
+
+def _refuse_ours(engine_options: dict[str, Any]) -> None:
+    chosen = [name for name in _OURS if name in engine_options]
+    if chosen:
+        raise TypeError(f"{', '.join(chosen)}: chosen here, and not to be given")
 
 
 class _Source:
@@ -111,9 +201,7 @@ class _Source:
     def __init__(
         self, database: str | SharedDatabase, timeout: float, engine_options: dict[str, Any]
     ) -> None:
-        chosen = [name for name in _OURS if name in engine_options]
-        if chosen:
-            raise TypeError(f"{', '.join(chosen)}: chosen here, and not to be given")
+        _refuse_ours(engine_options)
         engine_options.setdefault("max_overflow", -1)
         # The pool gives a connection to one thread at a time, but not always to the same.
         options = {"timeout": timeout, "check_same_thread": False}
@@ -150,4 +238,9 @@ def _release_with(engine: Engine, source: _Source) -> None:
     weakref.finalize(engine, source.release)
 
 
-__all__ = ["create_async_engine", "create_engine"]
+__all__ = [
+    "create_async_engine",
+    "create_async_live_engine",
+    "create_engine",
+    "create_live_engine",
+]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,30 @@ import pytest
 import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import live_uri
+from dmemfs_sqlite._vfs_open_file import open_files
 from tests.live_databases import PATH, check_integrity, connect, count, fill, opened, value
 from tests.sqlite_databases import running
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def test_sqlalchemy_with_threads(memory: MemoryFileSystem) -> None:
+def engine_by_uri(sqlalchemy: Any, fs: MemoryFileSystem) -> Any:
+    uri = live_uri(fs, PATH)
+    return sqlalchemy.create_engine(f"sqlite:///{uri}&uri=true", connect_args={"timeout": 30})
+
+
+def engine_of_ours(_sqlalchemy: Any, fs: MemoryFileSystem) -> Any:
+    from dmemfs_sqlite.sqlalchemy import create_live_engine
+
+    return create_live_engine(fs, PATH)
+
+
+@pytest.mark.parametrize("make", [engine_by_uri, engine_of_ours])
+def test_sqlalchemy_with_threads(
+    memory: MemoryFileSystem, make: Callable[[Any, MemoryFileSystem], Any]
+) -> None:
     sqlalchemy = pytest.importorskip("sqlalchemy", reason="an extra")
-    uri = live_uri(memory, PATH)
-    engine = sqlalchemy.create_engine(f"sqlite:///{uri}&uri=true", connect_args={"timeout": 30})
+    engine = make(sqlalchemy, memory)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t(a INTEGER PRIMARY KEY, b)")
 
@@ -39,6 +55,73 @@ def test_sqlalchemy_with_threads(memory: MemoryFileSystem) -> None:
     engine.dispose()
     with opened(memory) as connection:
         assert count(connection) == 80
+
+
+def test_no_thread_can_use_the_connection_of_another(memory: MemoryFileSystem) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="an extra")
+    engine = engine_of_ours(sqlalchemy, memory)
+    errors: list[str] = []
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t(a)")
+
+        def intrude() -> None:
+            with pytest.raises(sqlalchemy.exc.ProgrammingError) as caught:
+                connection.exec_driver_sql("SELECT 1")
+            errors.append(str(caught.value))
+
+        with running(intrude):
+            pass
+        with engine.connect() as second:  # in one thread too, checkouts have their own
+            assert second.connection.driver_connection is not connection.connection
+    assert ["same thread" in error for error in errors] == [True]
+    engine.dispose()
+    assert open_files(memory) == []
+
+
+@pytest.mark.parametrize("option", ["creator", "poolclass", "connect_args"])
+def test_what_an_engine_chooses_itself(memory: MemoryFileSystem, option: str) -> None:
+    pytest.importorskip("sqlalchemy", reason="an extra")
+    from dmemfs_sqlite.sqlalchemy import create_async_live_engine, create_live_engine
+
+    options: dict[str, Any] = {option: None}
+    for create in (create_live_engine, create_async_live_engine):
+        with pytest.raises(TypeError, match=option):
+            create(memory, PATH, **options)
+
+
+def test_sqlalchemy_with_tasks(memory: MemoryFileSystem) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="an extra")
+    pytest.importorskip("aiosqlite", reason="an extra")
+    from dmemfs_sqlite.sqlalchemy import create_async_live_engine
+
+    async def work(engine: Any, number: int) -> None:
+        for turn in range(5):
+            async with engine.begin() as connection:
+                statement = sqlalchemy.text("INSERT INTO t VALUES (:a)")
+                await connection.execute(statement, {"a": number * 10 + turn})
+
+    async def main() -> int:
+        engine = create_async_live_engine(memory, PATH)
+        async with engine.begin() as connection:
+            await connection.execute(sqlalchemy.text("CREATE TABLE t(a)"))
+        await asyncio.gather(*(work(engine, number) for number in range(8)))
+        async with engine.connect() as connection:
+            rows = await connection.scalar(sqlalchemy.text("SELECT count(*) FROM t"))
+        await engine.dispose()
+        return int(rows)
+
+    assert asyncio.run(main()) == 40
+    assert open_files(memory) == []
+
+
+def test_the_file_system_lives_with_its_engine() -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="an extra")
+    engine = engine_of_ours(sqlalchemy, MemoryFileSystem())
+    gc.collect()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t(a)")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
 
 
 def test_aiosqlite(memory: MemoryFileSystem) -> None:
@@ -69,13 +152,10 @@ import django
 from django.conf import settings
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import live_uri
+from dmemfs_sqlite.django import live_database
 fs = MemoryFileSystem()
 settings.configure(
-    DATABASES={"default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": live_uri(fs, "/app.db"),
-        "OPTIONS": {"uri": True, "timeout": 30},
-    }},
+    DATABASES={"default": ENTRY},
     INSTALLED_APPS=["django.contrib.contenttypes"],
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
 )
@@ -84,6 +164,17 @@ from django.core.management import call_command
 from django.db import connection
 from django.contrib.contenttypes.models import ContentType
 call_command("migrate", verbosity=0)
+def intrude():
+    try:
+        ContentType.objects.using(connection.alias).count()
+        owner.cursor()
+    except django.db.utils.DatabaseError as error:
+        refused.append("thread" in str(error))
+    connection.close()
+owner, refused = django.db.connections["default"], []
+thread = threading.Thread(target=intrude)
+thread.start()
+thread.join(40)
 def work(number):
     for turn in range(10):
         ContentType.objects.create(app_label=f"app{number}", model=f"model{turn}")
@@ -91,21 +182,34 @@ def work(number):
 threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
 [t.start() for t in threads]
 [t.join(40) for t in threads]
+print(ContentType.objects.filter(app_label__startswith="app").count(), refused, fs.listdir("/"))
+name = connection.creation.create_test_db(verbosity=0, serialize=False)
 print(ContentType.objects.filter(app_label__startswith="app").count())
-connection.close()
+connection.creation.destroy_test_db("/app.db", verbosity=0)
 """
 
+ENTRIES = {
+    "by URI": """{
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": live_uri(fs, "/app.db"),
+        "OPTIONS": {"uri": True, "timeout": 30},
+    }""",
+    "of ours": """live_database(fs, "/app.db")""",
+}
 
-def test_django() -> None:
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_django(entry: str) -> None:
     pytest.importorskip("django", reason="an extra")
     done = subprocess.run(
-        [sys.executable, "-B", "-c", DJANGO],
+        [sys.executable, "-B", "-c", DJANGO.replace("ENTRY", ENTRIES[entry])],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         timeout=55,
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "40"), done.stderr
+    assert done.stdout.splitlines() == ["40 [True] ['app.db']", "0"], done.stderr
+    assert done.returncode == 0
 
 
 def test_sqlite_utils(memory: MemoryFileSystem) -> None:

@@ -59,7 +59,8 @@ class OpenFile:
     def join(self) -> None:
         """Share the locks of the node, if it is a database."""
         if self.flags & OPEN_MAIN_DB:
-            self.locks = volume_of(self.fs).join(self)
+            with self.fs._lock:  # else another file may just give up the last of them
+                self.locks = volume_of(self.fs).join(self)
 
     def find_again(self) -> None:
         """Take up the file as it is after a restore.
@@ -129,9 +130,8 @@ class Volume:
 
         The node lives as long as one of them is open, and so nobody else has its number.
         """
-        locks = self._locks.get(id(file._node)) or NodeLocks()
+        locks = self._locks.setdefault(id(file._node), NodeLocks())
         locks.files.add(file)
-        self._locks[id(file._node)] = locks
         return locks
 
     def leave(self, file: OpenFile) -> None:

@@ -102,6 +102,8 @@ class Fault:
         if caller is None or caller.f_code.co_filename not in _FAILING or name in _LOCKS:
             return
         callback = caller_among_callbacks(caller)
+        if not callback:
+            return
         self.calls[callback] += 1
         if callback == self.callback and self.calls[callback] == self.at:
             self.failed = name

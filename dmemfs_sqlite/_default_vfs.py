@@ -22,7 +22,7 @@ from dmemfs import MemoryFileSystem
 from ._vfs_abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_library import FILE_SIZE, VfsLibrary, library_of, thunk_address
-from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
+from ._vfs_memory import INT32, INT64, text_at
 from ._vfs_methods import Registration, delete_in, has_content, open_in, put_path
 
 Resolve = Callable[[str], tuple[MemoryFileSystem, str] | None]
@@ -117,13 +117,13 @@ def _open(
         found = installed.find(name)
         if found is None:
             return int(installed.methods["xOpen"](installed.base, name, file, flags, opened))
-        MEMORY[file - 1 : file - 1 + len(NULL)] = NULL
+        INT64[(file >> 3) - 1] = 0
         fs, path = found
         registration: Registration = installed.library.registration(fs)
         flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
-            put_int(MEMORY, opened - 1, flags)
-        put_pointer(MEMORY, file - 1, registration.file_methods)
+            INT32[(opened >> 2) - 1] = flags
+        INT64[(file >> 3) - 1] = registration.file_methods
         return OK
     except BaseException as error:
         return answer_failure(
@@ -154,7 +154,7 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
         found = installed.find(name)
         if found is None:
             return int(installed.methods["xAccess"](installed.base, name, how, answer))
-        MEMORY[answer - 1 : answer + 3] = ONE if has_content(*found) else ZERO
+        INT32[(answer >> 2) - 1] = has_content(*found)
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)

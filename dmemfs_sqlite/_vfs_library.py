@@ -32,7 +32,7 @@ from ._vfs_abi import (
     FileMethods,
     Vfs,
 )
-from ._vfs_memory import MEMORY, NULL, address_of, immortal
+from ._vfs_memory import INT64, address_of, immortal
 from ._vfs_methods import REGISTRATIONS, Registration
 
 # The VFSs that SQLite is built with. What is taken over from one ignores the structure that it is
@@ -56,10 +56,17 @@ class VfsLibrary:
         library.sqlite3_vfs_register.argtypes = [ctypes.c_void_p, ctypes.c_int]
         library.sqlite3_vfs_unregister.argtypes = [ctypes.c_void_p]
         self._library = library
-        # Keeps the GIL: this is called from callbacks, and only reads what they were given.
-        self.uri_parameter: Any = ctypes.PyDLL(library._name).sqlite3_uri_parameter
+        # These keep the GIL: they are called from callbacks, and only read what those were given.
+        keeping = ctypes.PyDLL(library._name)
+        self.uri_parameter: Any = keeping.sqlite3_uri_parameter
         self.uri_parameter.restype = ctypes.c_char_p
         self.uri_parameter.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+        self._side_files: tuple[Any, ...] = ()
+        if hasattr(keeping, "sqlite3_filename_journal"):
+            self._side_files = (keeping.sqlite3_filename_journal, keeping.sqlite3_filename_wal)
+        for function in self._side_files:
+            function.restype = ctypes.c_void_p
+            function.argtypes = [ctypes.c_void_p]
         self.platform = self._platform()
         self._names: weakref.WeakKeyDictionary[MemoryFileSystem, str] = weakref.WeakKeyDictionary()
 
@@ -91,7 +98,9 @@ class VfsLibrary:
             return name
 
     def registration(self, fs: MemoryFileSystem) -> Registration:
-        return Registration(weakref.ref(fs), self.file_methods, self.uri_parameter)
+        return Registration(
+            weakref.ref(fs), self.file_methods, self.uri_parameter, self._side_files
+        )
 
     def new_vfs(self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE) -> Vfs:
         """Return a VFS; what it does not do itself the platform's own does."""
@@ -243,7 +252,7 @@ def _is_library_of(library: VfsLibrary, module: ModuleType) -> bool:
 
     def open_nothing(_vfs: int, _name: int, file: int, _flags: int, _opened: int) -> int:
         called.append(file)
-        MEMORY[file - 1 : file - 1 + len(NULL)] = NULL
+        INT64[(file >> 3) - 1] = 0
         return CANTOPEN
 
     name = f"dmemfs-proof-{secrets.token_hex(8)}"

@@ -7,7 +7,7 @@ collection in the middle of a callback may close another connection, which unloc
 
 from __future__ import annotations
 
-import threading
+from threading import get_ident
 from typing import Protocol
 
 from ._vfs_abi import (
@@ -74,7 +74,7 @@ class NodeLocks:
         if level == LOCK_SHARED:
             if writer is not None and writer.level >= LOCK_PENDING:
                 return BUSY  # a writer waits for the readers to end: no new ones
-            thread = threading.get_ident()
+            thread = get_ident()
             self.readers += 1
             file.level = LOCK_SHARED
             file.thread = thread
@@ -132,7 +132,7 @@ class NodeLocks:
             if not file.shared_slots & mask:
                 if slots[first] == _EXCLUSIVE:
                     return BUSY
-                thread = threading.get_ident()
+                thread = get_ident()
                 slots[first] += 1
                 file.shared_slots |= mask
                 file.thread = thread
@@ -142,7 +142,7 @@ class NodeLocks:
         if any(slots[first : first + count]):
             return BUSY
         locked = [_EXCLUSIVE] * count
-        file.thread = threading.get_ident()
+        file.thread = get_ident()
         slots[first : first + count] = locked
         file.exclusive_slots |= mask
         return OK

@@ -29,8 +29,8 @@ from ._vfs_abi import (
     OPEN_READWRITE,
 )
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
-from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
-from ._vfs_open_file import OPEN_FILES, OpenFile
+from ._vfs_memory import INT32, INT64, MEMORY, text_at
+from ._vfs_open_file import KNOWN_NAMES, OPEN_FILES, OpenFile
 
 _MOST_LINKS = 40
 # Characters: a name that has no more of them has no more bytes than a name may have.
@@ -45,11 +45,14 @@ class Registration:
         fs: weak, so that a registration, which has no end, does not keep it alive.
         file_methods: the address of the `sqlite3_io_methods` of its files.
         uri_parameter: `sqlite3_uri_parameter`, which takes the address of a name and a key.
+        side_files: return the addresses of the names of the rollback journal and the write-ahead
+            log that belong to a database, from that of its own name.
     """
 
     fs: weakref.ref[MemoryFileSystem]
     file_methods: int
     uri_parameter: Callable[[int, bytes], bytes | None]
+    side_files: tuple[Callable[[int], int], ...]
 
     def file_system(self) -> MemoryFileSystem:
         fs = self.fs()
@@ -99,9 +102,9 @@ def open_in(
         node = None if exclusive else _usual_file(fs, path, create)
         if node is None:
             node = fs._file_to_open(path, create=create, exclusive=exclusive)
-    opened = OpenFile(fs, node, path, flags)
-    OPEN_FILES[file] = opened
-    if name and flags & OPEN_MAIN_DB:
+    opened = OPEN_FILES[file] = OpenFile(fs, node, path, flags)
+    if flags & OPEN_MAIN_DB and name:
+        opened.know_names(name, registration.side_files)
         if registration.uri_parameter(name, b"delete_on_close") == b"1":
             opened.flags |= OPEN_DELETEONCLOSE
         if registration.uri_parameter(name, b"journal") == b"memory":
@@ -145,14 +148,18 @@ def _open(
     try:
         if HELD and not again:
             raise_held()
-        MEMORY[file - 1 : file - 1 + len(NULL)] = NULL  # so that nothing is closed if this fails
+        INT64[(file >> 3) - 1] = 0  # so that nothing is closed if this fails
         registration = REGISTRATIONS[vfs]
-        path = text_at(name) if name else None
-        fs = registration.file_system()
+        known = KNOWN_NAMES.get(name)
+        path: str | None
+        if known is not None:
+            fs, path, _, _ = known
+        else:
+            fs, path = registration.file_system(), text_at(name) if name else None
         flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
-            put_int(MEMORY, opened - 1, flags)
-        put_pointer(MEMORY, file - 1, registration.file_methods)
+            INT32[(opened >> 2) - 1] = flags
+        INT64[(file >> 3) - 1] = registration.file_methods
         return OK
     except IsADirectoryError:
         return CANTOPEN_ISDIR
@@ -167,7 +174,10 @@ def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
     try:
         if HELD and not again:
             raise_held()
-        return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
+        known = KNOWN_NAMES.get(name)
+        if known is None:
+            return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
+        return delete_in(known[0], known[1], again=again)
     except BaseException as error:
         return answer_failure(error, IOERR_DELETE, again, False, _delete, vfs, name, sync)
 
@@ -186,10 +196,16 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
     try:
         if HELD and not again:
             raise_held()
-        fs: Any = REGISTRATIONS[vfs].fs()
-        path = text_at(name)
-        there = fs.exists(path) and has_content(fs, path)
-        MEMORY[answer - 1 : answer + 3] = ONE if there else ZERO
+        known = KNOWN_NAMES.get(name)
+        if known is None:
+            there = has_content(REGISTRATIONS[vfs].file_system(), text_at(name))
+        else:
+            fs, path, head, tail = known
+            directory = fs._directories.get(head)
+            there = (
+                directory is None or directory.removed or tail in directory.children
+            ) and has_content(fs, path)
+        INT32[(answer >> 2) - 1] = there
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)

@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from dmemfs import MemoryFileSystem
 
 from ._vfs_abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from ._vfs_locks import NodeLocks
-from ._vfs_memory import MEMORY
+from ._vfs_memory import MEMORY, text_at
 
 # In the header of a database: what changes with every transaction, and with every schema.
 _VERSION_OFFSET, _VERSION_SIZE = 24, 16
@@ -36,11 +36,12 @@ class OpenFile:
         locks: what it shares with the other open files of its node.
         level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
         restored: whether the file system was restored to a snapshot since it was used last.
+        known_names: what it has put into `KNOWN_NAMES`.
     """
 
     __slots__ = (
-        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "level", "locks"),
-        *("maps_index", "name", "other_schema", "other_version", "restored"),
+        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "known_names", "level"),
+        *("locks", "maps_index", "name", "other_schema", "other_version", "restored"),
         *("shared_slots", "thread"),
     )
 
@@ -54,7 +55,33 @@ class OpenFile:
         self.shared_slots = self.exclusive_slots = self.thread = 0
         self.atomic = self.maps_index = False
         self.restored = self.other_version = self.other_schema = False
-        self.locks: NodeLocks = volume_of(fs).join(self) if flags & OPEN_MAIN_DB else _NO_LOCKS
+        self.known_names: tuple[int, ...] = ()
+        self.locks: NodeLocks = volume_of(fs).join(self) if flags & OPEN_MAIN_DB else NO_LOCKS
+
+    def know_names(self, name: int, side_files: tuple[Callable[[int], int], ...]) -> None:
+        """Remember what the names say that SQLite asks for in each transaction.
+
+        They last as long as the database is open: to where SQLite closes it.
+
+        Args:
+            name: the address of the name of this database.
+            side_files: see `Registration`.
+        """
+        if not side_files:
+            return
+        journal, log = side_files
+        address = journal(name)
+        if text_at(address) == f"{self.name}-journal":
+            self.known_names = (address, log(name))
+            head, _, tail = self.name.rpartition("/")
+            for address, suffix in zip(self.known_names, ("-journal", "-wal"), strict=True):
+                KNOWN_NAMES[address] = (self.fs, self.name + suffix, head, tail + suffix)
+
+    def forget_names(self) -> None:
+        """Forget them, before SQLite frees the memory that they are in."""
+        for address in self.known_names:
+            del KNOWN_NAMES[address]
+        self.known_names = ()
 
     def find_again(self) -> None:
         """Take up the file as it is after a restore.
@@ -102,7 +129,7 @@ class OpenFile:
 
     def leave(self) -> None:
         """Give up every lock."""
-        if self.locks is not _NO_LOCKS:
+        if self.locks is not NO_LOCKS:
             with self.fs._lock:
                 self.locks.abandon(self)
                 volume_of(self.fs).leave(self)
@@ -136,8 +163,11 @@ class Volume:
                 del self._locks[id(file._node)]
 
 
-# Of journals and temporary files, which SQLite never locks.
-_NO_LOCKS = NodeLocks()
+NO_LOCKS = NodeLocks()
+"""Of journals and temporary files, which SQLite never locks."""
+
+KNOWN_NAMES: dict[int | None, tuple[MemoryFileSystem, str, str, str]] = {}
+"""Names of journals by their addresses: file system, path, and the two parts of the path."""
 
 OPEN_FILES: dict[int, OpenFile] = {}
 """The open files by the address of the `sqlite3_file` that SQLite knows them by."""
@@ -211,6 +241,7 @@ def _abandon_files_of_lost_threads() -> None:
     for address, file in list(OPEN_FILES.items()):
         if file.thread != this and file.in_transaction():
             del OPEN_FILES[address]
+            file.forget_names()
             file.leave()
 
 

@@ -36,7 +36,9 @@ class Removal(Creation):
             FileNotFoundError: there is nothing.
             IsADirectoryError: it is a directory: see `rmdir` and `rmtree`.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             now = time_ns()
             directory, name, node, wants_directory = self._place(path)
             if node is None:
@@ -49,6 +51,8 @@ class Removal(Creation):
             self._remove_entry(directory, name, node, now)
             del node
             self._account.settle_gone()
+        finally:
+            self._unlock()
 
     unlink = remove
 

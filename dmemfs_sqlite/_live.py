@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from types import ModuleType
 from typing import Any, Literal
@@ -83,13 +84,14 @@ def live_uri(
         raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
     if journal == "memory":
         parameters["journal"] = journal
-    parameters = {"vfs": library_of(module).name_of(fs), **parameters}
-    query = "&".join(f"{quote(key)}={quote(value)}" for key, value in parameters.items())
+    query = f"vfs={library_of(module).name_of(fs)}"
+    for key, value in parameters.items():
+        query += f"&{quote(key)}={quote(value)}"
     return f"file:{quote(_absolute(path))}?{query}"
 
 
 def _absolute(path: PathLike) -> bytes:
-    text = path if isinstance(path, str | bytes) else path.__fspath__()
+    text = os.fspath(path)
     if isinstance(text, str):
         text = text.encode("utf-8", "surrogateescape")
     if not text or b"\0" in text:

@@ -34,7 +34,7 @@ from ._vfs_abi import (
 )
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import INT32, INT64, MEMORY, text_at
-from ._vfs_open_file import NO_LOCKS, OPEN_FILES
+from ._vfs_open_file import OPEN_FILES
 
 # Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
 # file at any moment, by a copy or a snapshot, sees all writes up to then.
@@ -55,7 +55,7 @@ def _close(file: int, again: bool = False) -> int:
             raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
-            if opened.locks is not NO_LOCKS:
+            if opened.volume is not None:
                 opened.forget_names()
                 opened.leave()
             if opened.flags & OPEN_DELETEONCLOSE and opened._node.nlink:

@@ -33,7 +33,8 @@ from ._vfs_abi import (
     Vfs,
 )
 from ._vfs_memory import INT64, address_of, immortal
-from ._vfs_methods import REGISTRATIONS, Registration
+from ._vfs_methods import REGISTRATIONS, NameFunctions, Registration
+from ._vfs_open_file import volume_of
 
 # The VFSs that SQLite is built with. What is taken over from one ignores the structure that it is
 # called with; that of any other VFS need not.
@@ -56,17 +57,7 @@ class VfsLibrary:
         library.sqlite3_vfs_register.argtypes = [ctypes.c_void_p, ctypes.c_int]
         library.sqlite3_vfs_unregister.argtypes = [ctypes.c_void_p]
         self._library = library
-        # These keep the GIL: they are called from callbacks, and only read what those were given.
-        keeping = ctypes.PyDLL(library._name)
-        self.uri_parameter: Any = keeping.sqlite3_uri_parameter
-        self.uri_parameter.restype = ctypes.c_char_p
-        self.uri_parameter.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-        self._side_files: tuple[Any, ...] = ()
-        if hasattr(keeping, "sqlite3_filename_journal"):
-            self._side_files = (keeping.sqlite3_filename_journal, keeping.sqlite3_filename_wal)
-        for function in self._side_files:
-            function.restype = ctypes.c_void_p
-            function.argtypes = [ctypes.c_void_p]
+        self._name_functions = _name_functions(library)
         self.platform = self._platform()
         self._names: weakref.WeakKeyDictionary[MemoryFileSystem, str] = weakref.WeakKeyDictionary()
 
@@ -82,7 +73,13 @@ class VfsLibrary:
         return self._library.sqlite3_vfs_find(None).contents
 
     def name_of(self, fs: MemoryFileSystem) -> str:
-        """Return the name of the VFS of a file system; registered when it is first asked for."""
+        """Return the name of the VFS of a file system; registered when it is first asked for.
+
+        It needs no quoting in a URI.
+        """
+        known = self._names.get(fs)
+        if known is not None:
+            return known
         with _mutex:
             name = self._names.get(fs)
             if name is None:
@@ -98,9 +95,7 @@ class VfsLibrary:
             return name
 
     def registration(self, fs: MemoryFileSystem) -> Registration:
-        return Registration(
-            weakref.ref(fs), self.file_methods, self.uri_parameter, self._side_files
-        )
+        return Registration(weakref.ref(fs), self.file_methods, self._name_functions, volume_of(fs))
 
     def new_vfs(self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE) -> Vfs:
         """Return a VFS; what it does not do itself the platform's own does."""
@@ -185,6 +180,22 @@ class VfsLibrary:
             return None
         found: int = methods.xDeviceCharacteristics
         return found
+
+
+def _name_functions(library: ctypes.CDLL) -> NameFunctions:
+    # They keep the GIL: they are called from callbacks, and only read what those were given.
+    functions = ctypes.PyDLL(library._name)
+    uri_parameter = functions.sqlite3_uri_parameter
+    uri_parameter.restype = ctypes.c_char_p
+    uri_parameter.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    journal, log = (
+        getattr(functions, f"sqlite3_filename_{kind}", None) for kind in ("journal", "wal")
+    )
+    for function in (journal, log):
+        if function is not None:
+            function.restype = ctypes.c_void_p
+            function.argtypes = [ctypes.c_void_p]
+    return NameFunctions(uri_parameter, journal, log)
 
 
 def address_in_c(function: Any) -> int:

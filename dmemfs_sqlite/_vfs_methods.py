@@ -9,7 +9,7 @@ import secrets
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dmemfs import MemoryFileSystem
 
@@ -30,11 +30,27 @@ from ._vfs_abi import (
 )
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import INT32, INT64, MEMORY, text_at
-from ._vfs_open_file import KNOWN_NAMES, OPEN_FILES, OpenFile
+from ._vfs_open_file import KNOWN_NAMES, OPEN_FILES, OpenFile, Volume
 
 _MOST_LINKS = 40
+# Behind a path, "vfs", its value, and the empty text at the end.
+_MOST_NULS_OF_VFS = 4
 # Characters: a name that has no more of them has no more bytes than a name may have.
 _SURELY_SHORT = 63
+
+
+class NameFunctions(NamedTuple):
+    """What SQLite tells of the name of a database, whose address each of them is called with.
+
+    Attributes:
+        uri_parameter: the value of the parameter of that key.
+        journal, log: the addresses of the names of the rollback journal and of the write-ahead log;
+            None before SQLite 3.31.
+    """
+
+    uri_parameter: Callable[[int, bytes], bytes | None]
+    journal: Callable[[int], int] | None
+    log: Callable[[int], int] | None
 
 
 @dataclass(slots=True)
@@ -44,15 +60,14 @@ class Registration:
     Attributes:
         fs: weak, so that a registration, which has no end, does not keep it alive.
         file_methods: the address of the `sqlite3_io_methods` of its files.
-        uri_parameter: `sqlite3_uri_parameter`, which takes the address of a name and a key.
-        side_files: return the addresses of the names of the rollback journal and the write-ahead
-            log that belong to a database, from that of its own name.
+        names: the functions of SQLite that know more of a name than what it says.
+        volume: the locks of the file system.
     """
 
     fs: weakref.ref[MemoryFileSystem]
     file_methods: int
-    uri_parameter: Callable[[int, bytes], bytes | None]
-    side_files: tuple[Callable[[int], int], ...]
+    names: NameFunctions
+    volume: Volume
 
     def file_system(self) -> MemoryFileSystem:
         fs = self.fs()
@@ -102,16 +117,39 @@ def open_in(
         node = None if exclusive else _usual_file(fs, path, create)
         if node is None:
             node = fs._file_to_open(path, create=create, exclusive=exclusive)
-    opened = OPEN_FILES[file] = OpenFile(fs, node, path, flags)
-    if flags & OPEN_MAIN_DB and name:
-        opened.know_names(name, registration.side_files)
-        if registration.uri_parameter(name, b"delete_on_close") == b"1":
-            opened.flags |= OPEN_DELETEONCLOSE
-        if registration.uri_parameter(name, b"journal") == b"memory":
-            opened.atomic = True
-            # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
-            return flags | OPEN_MEMORY
+    if not flags & OPEN_MAIN_DB:
+        OPEN_FILES[file] = OpenFile(fs, node, path, flags, None)
+        return flags
+    opened = OPEN_FILES[file] = OpenFile(fs, node, path, flags, registration.volume)
+    parameters = _meet_name(opened, name, registration.names) if name else {}
+    if parameters.get(b"delete_on_close") == b"1":
+        opened.flags |= OPEN_DELETEONCLOSE
+    if parameters.get(b"journal") == b"memory":
+        opened.atomic = True
+        # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
+        return flags | OPEN_MEMORY
     return flags
+
+
+def _meet_name(opened: OpenFile, name: int, names: NameFunctions) -> dict[bytes, bytes | None]:
+    """Return the parameters of a database's URI, and remember the names of its journals.
+
+    In memory they follow its own name, and the names of the journals follow them: key by value, and
+    an empty key at the end.
+    """
+    if names.journal is None or names.log is None:
+        keys = (b"delete_on_close", b"journal")
+        return {key: names.uri_parameter(name, key) for key in keys}
+    journal, log = names.journal(name), names.log(name)
+    texts = MEMORY[name - 1 : journal - 1].tobytes()
+    path = opened.name.encode("utf-8", "surrogateescape")
+    # Not so where the name here is another one than SQLite's, or its journals end in .nal.
+    if log - journal == len(path) + len(b"-journal\0") and texts.startswith(path + b"\0"):
+        opened.know_names(journal, log)
+    if texts.count(b"\0") <= _MOST_NULS_OF_VFS and texts.startswith(b"\0vfs\0", len(path)):
+        return {}
+    _, *parameters = texts.split(b"\0")
+    return dict(zip(parameters[::2], parameters[1::2], strict=False))
 
 
 def _ask_to_open(fs: MemoryFileSystem, path: str, flags: int) -> int:

@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from dmemfs import MemoryFileSystem
 
 from ._vfs_abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from ._vfs_locks import NodeLocks
-from ._vfs_memory import MEMORY, text_at
+from ._vfs_memory import MEMORY
 
 # In the header of a database: what changes with every transaction, and with every schema.
 _VERSION_OFFSET, _VERSION_SIZE = 24, 16
@@ -34,6 +34,7 @@ class OpenFile:
         flags: those of SQLite's xOpen.
         atomic: whether the rollback journal is in memory, see `answer_failure`.
         locks: what it shares with the other open files of its node.
+        volume: where they are; None for a file that SQLite never locks.
         level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
         restored: whether the file system was restored to a snapshot since it was used last.
         known_names: what it has put into `KNOWN_NAMES`.
@@ -42,10 +43,12 @@ class OpenFile:
     __slots__ = (
         *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "known_names", "level"),
         *("locks", "maps_index", "name", "other_schema", "other_version", "restored"),
-        *("shared_slots", "thread"),
+        *("shared_slots", "thread", "volume"),
     )
 
-    def __init__(self, fs: MemoryFileSystem, node: Any, name: str, flags: int) -> None:
+    def __init__(
+        self, fs: MemoryFileSystem, node: Any, name: str, flags: int, volume: Volume | None
+    ) -> None:
         self._node = node
         self._position = 0
         self.name = name
@@ -56,26 +59,22 @@ class OpenFile:
         self.atomic = self.maps_index = False
         self.restored = self.other_version = self.other_schema = False
         self.known_names: tuple[int, ...] = ()
-        self.locks: NodeLocks = volume_of(fs).join(self) if flags & OPEN_MAIN_DB else NO_LOCKS
+        self.volume = volume
+        self.locks: NodeLocks = _NO_LOCKS if volume is None else volume.join(self)
 
-    def know_names(self, name: int, side_files: tuple[Callable[[int], int], ...]) -> None:
-        """Remember what the names say that SQLite asks for in each transaction.
+    def know_names(self, journal: int, log: int) -> None:
+        """Remember the names that SQLite asks for in each transaction.
 
         They last as long as the database is open: to where SQLite closes it.
 
         Args:
-            name: the address of the name of this database.
-            side_files: see `Registration`.
+            journal: where the name of the rollback journal stands.
+            log: where that of the write-ahead log does.
         """
-        if not side_files:
-            return
-        journal, log = side_files
-        address = journal(name)
-        if text_at(address) == f"{self.name}-journal":
-            self.known_names = (address, log(name))
-            head, _, tail = self.name.rpartition("/")
-            for address, suffix in zip(self.known_names, ("-journal", "-wal"), strict=True):
-                KNOWN_NAMES[address] = (self.fs, self.name + suffix, head, tail + suffix)
+        head, _, tail = self.name.rpartition("/")
+        KNOWN_NAMES[journal] = (self.fs, f"{self.name}-journal", head, f"{tail}-journal")
+        KNOWN_NAMES[log] = (self.fs, f"{self.name}-wal", head, f"{tail}-wal")
+        self.known_names = (journal, log)
 
     def forget_names(self) -> None:
         """Forget them, before SQLite frees the memory that they are in."""
@@ -101,7 +100,8 @@ class OpenFile:
                     raise OSError(errno.ESTALE, "another file is there now: connect again")
                 self.leave()
                 self._node = node
-                self.locks = volume_of(self.fs).join(self)
+                if self.volume is not None:
+                    self.locks = self.volume.join(self)
             self.other_version = self.flags & OPEN_MAIN_DB != 0
             self.other_schema = self.flags & (OPEN_MAIN_DB | OPEN_WAL) != 0
             self.restored = False
@@ -129,10 +129,10 @@ class OpenFile:
 
     def leave(self) -> None:
         """Give up every lock."""
-        if self.locks is not NO_LOCKS:
+        if self.volume is not None:
             with self.fs._lock:
                 self.locks.abandon(self)
-                volume_of(self.fs).leave(self)
+                self.volume.leave(self)
 
     def in_transaction(self) -> bool:
         """Tell whether it is locked for a transaction."""
@@ -151,7 +151,8 @@ class Volume:
 
         The node lives as long as one of them is open, and so nobody else has its number.
         """
-        locks = self._locks.setdefault(id(file._node), NodeLocks())
+        number = id(file._node)
+        locks = self._locks.get(number) or self._locks.setdefault(number, NodeLocks())
         locks.files.add(file)
         return locks
 
@@ -163,7 +164,7 @@ class Volume:
                 del self._locks[id(file._node)]
 
 
-NO_LOCKS = NodeLocks()
+_NO_LOCKS = NodeLocks()
 """Of journals and temporary files, which SQLite never locks."""
 
 KNOWN_NAMES: dict[int | None, tuple[MemoryFileSystem, str, str, str]] = {}

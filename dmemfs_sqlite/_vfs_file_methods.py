@@ -262,14 +262,18 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
         if HELD and not again:
             raise_held()
         opened = OPEN_FILES[file]
-        shared = flags & SHM_SHARED != 0
-        with opened.fs._lock:
+        fs = opened.fs
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             if flags & SHM_LOCK:
                 if opened.restored:
                     opened.find_again()
-                return opened.locks.lock_slots(opened, first, count, shared)
-            opened.locks.unlock_slots(opened, first, count, shared)
+                return opened.locks.lock_slots(opened, first, count, flags & SHM_SHARED != 0)
+            opened.locks.unlock_slots(opened, first, count, flags & SHM_SHARED != 0)
             return OK
+        finally:
+            fs._unlock()
     except BaseException as error:
         return answer_failure(
             error, IOERR_SHMLOCK, again, _atomic(file), _shm_lock, file, first, count, flags

@@ -60,7 +60,10 @@ class Removal(Creation):
         """Take away a name of what is no directory, unless a signal handler has done so."""
         if self._newest is not None:
             self._preserve_entry(directory, name)
-        record = self._record_lost_link(node)
+            record = self._record_lost_link(node)
+        else:
+            is_last = node.nlink == 1 and type(node) is File
+            record = self._record_unlinking(node) if is_last else None  # type: ignore[arg-type]
         if name not in directory.children or directory.children[name] is not node:
             return
         directory.mtime = directory.ctime = node.ctime = now

@@ -114,7 +114,8 @@ def open_in(
             flags = _ask_to_open(fs, path, flags)
         create = flags & OPEN_CREATE != 0
         exclusive = create and flags & OPEN_EXCLUSIVE != 0 and not again
-        node = None if exclusive else _usual_file(fs, path, create)
+        head, _, tail = path.rpartition("/")
+        node = None if exclusive else _usual_file(fs, head, tail, path, create)
         if node is None:
             node = fs._file_to_open(path, create=create, exclusive=exclusive)
     if not flags & OPEN_MAIN_DB:
@@ -164,12 +165,8 @@ def _ask_to_open(fs: MemoryFileSystem, path: str, flags: int) -> int:
     return flags & ~(OPEN_READWRITE | OPEN_CREATE) | OPEN_READONLY
 
 
-def _usual_file(fs: MemoryFileSystem, path: str, create: bool) -> Any:
-    """Find, or make, a file whose directory was met before; None where it takes longer.
-
-    SQLite makes a journal for each transaction.
-    """
-    head, _, name = path.rpartition("/")
+def _usual_file(fs: MemoryFileSystem, head: str, name: str, path: str, create: bool) -> Any:
+    """Find, or make, a file whose directory was met before; None where it takes longer."""
     directory = fs._directories.get(head)
     if directory is None:
         return None
@@ -177,6 +174,22 @@ def _usual_file(fs: MemoryFileSystem, path: str, create: bool) -> Any:
     if found is not None:
         return found if hasattr(found, "content") else None
     return fs._create_file(directory, name, path) if create and len(name) <= _SURELY_SHORT else None
+
+
+def _open_journal(
+    fs: MemoryFileSystem, path: str, head: str, name: str, file: int, flags: int
+) -> bool:
+    """Open a journal by its known name, and tell whether it was as quick as that.
+
+    SQLite makes one for each transaction.
+    """
+    if fs._interceptors:
+        return False
+    node = _usual_file(fs, head, name, path, flags & OPEN_CREATE != 0)
+    if node is None:
+        return False
+    OPEN_FILES[file] = OpenFile(fs, node, path, flags, None)
+    return True
 
 
 @entered_uninterrupted
@@ -189,12 +202,10 @@ def _open(
         INT64[(file >> 3) - 1] = 0  # so that nothing is closed if this fails
         registration = REGISTRATIONS[vfs]
         known = KNOWN_NAMES.get(name)
-        path: str | None
-        if known is not None:
-            fs, path, _, _ = known
-        else:
-            fs, path = registration.file_system(), text_at(name) if name else None
-        flags = open_in(registration, fs, path, name, file, flags, again=again)
+        if known is None or not _open_journal(*known, file, flags):
+            path = text_at(name) if name else None
+            fs = registration.file_system()
+            flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
             INT32[(opened >> 2) - 1] = flags
         INT64[(file >> 3) - 1] = registration.file_methods

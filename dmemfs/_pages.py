@@ -48,8 +48,8 @@ class Pages(Storage):
     ) -> int:
         """Write `memory[start : start + count]` at a position; otherwise as `_write`.
 
-        At once where it goes into one block of the file's own, or into a small file that was
-        written bit by bit, and no snapshot has to be told.
+        At once where it goes into one block of the file's own, or to the end of a small file, and
+        no snapshot has to be told.
         """
         try:
             if not self._try_lock(False):
@@ -61,13 +61,9 @@ class Pages(Storage):
                     self._writing = cursor  # from here on nothing comes between, see _write_later
                     node = cursor._node
                     content: Any = node.content
-                    account = node.account
                     size = node.size
                     end = position + count
-                    growth = end - size if end > size else 0
-                    if position > size or account.used + growth > account.max_bytes:
-                        pass
-                    elif type(content) is BlockList:
+                    if type(content) is BlockList:
                         block = content._blocks.get(position >> BLOCK_SHIFT)
                         offset = position & _OFFSET
                         if (
@@ -75,26 +71,35 @@ class Pages(Storage):
                             and block.owner is content._token
                             and offset + count <= BLOCK_SIZE
                         ):
-                            block.view[offset : offset + count] = data
-                            if growth:
+                            if end <= size:
+                                block.view[offset : offset + count] = data
+                                node.mtime = node.ctime = now
+                                return count
+                            account = node.account
+                            growth = end - size
+                            if position <= size and account.used + growth <= account.max_bytes:
+                                block.view[offset : offset + count] = data
                                 account.used += growth
                                 content.counted += growth
                                 content.size = node.size = end
-                            node.mtime = node.ctime = now
-                            return count
-                    elif end <= SMALL_FILE_LIMIT:
-                        if type(content) is not bytearray:
-                            content = None if size else bytearray(data)
-                        elif growth == count:
-                            content += data
-                        else:
-                            content[position:end] = data
-                        if content is not None:
-                            account.used += growth
+                                node.mtime = node.ctime = now
+                                return count
+                    elif position == size and end <= SMALL_FILE_LIMIT:
+                        account = node.account
+                        if account.used + count <= account.max_bytes:
+                            if type(content) is bytearray:
+                                content += data
+                            else:
+                                content = bytearray(content + data)
                             node.content = content
-                            node.size = end if growth else size
+                            account.used += count
+                            node.size = end
                             node.mtime = node.ctime = now
                             return count
+                    elif type(content) is bytearray and end <= size:
+                        content[position:end] = data
+                        node.mtime = node.ctime = now
+                        return count
                 finally:
                     self._writing = None
                     if self._deferred:

@@ -23,7 +23,16 @@ from ._vfs_abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_library import FILE_SIZE, VfsLibrary, library_of, thunk_address
 from ._vfs_memory import INT32, INT64, text_at
-from ._vfs_methods import Registration, delete_in, has_content, open_in, put_path
+from ._vfs_methods import (
+    Registration,
+    delete_in,
+    has_content,
+    is_there,
+    open_in,
+    open_journal,
+    put_path,
+)
+from ._vfs_open_file import KNOWN_NAMES
 
 Resolve = Callable[[str], tuple[MemoryFileSystem, str] | None]
 """From a path to a file system and the path in it; None for the disk."""
@@ -114,13 +123,15 @@ def _open(
         if HELD and not again:
             raise_held()
         installed = _by_address[vfs]
-        found = installed.find(name)
+        known = KNOWN_NAMES.get(name)
+        found = installed.find(name) if known is None else known[:2]
         if found is None:
             return int(installed.methods["xOpen"](installed.base, name, file, flags, opened))
         INT64[(file >> 3) - 1] = 0
         fs, path = found
         registration: Registration = installed.library.registration(fs)
-        flags = open_in(registration, fs, path, name, file, flags, again=again)
+        if known is None or not open_journal(*known, file, flags):
+            flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
             INT32[(opened >> 2) - 1] = flags
         INT64[(file >> 3) - 1] = registration.file_methods
@@ -137,7 +148,8 @@ def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
         if HELD and not again:
             raise_held()
         installed = _by_address[vfs]
-        found = installed.find(name)
+        known = KNOWN_NAMES.get(name)
+        found = installed.find(name) if known is None else known[:2]
         if found is None:
             return int(installed.methods["xDelete"](installed.base, name, sync))
         return delete_in(*found, again=again)
@@ -150,6 +162,10 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
     try:
         if HELD and not again:
             raise_held()
+        known = KNOWN_NAMES.get(name)
+        if known is not None:
+            INT32[(answer >> 2) - 1] = is_there(*known)
+            return OK
         installed = _by_address[vfs]
         found = installed.find(name)
         if found is None:

@@ -143,11 +143,10 @@ def _meet_name(opened: OpenFile, name: int, names: NameFunctions) -> dict[bytes,
         return {key: names.uri_parameter(name, key) for key in keys}
     journal, log = names.journal(name), names.log(name)
     texts = MEMORY[name - 1 : journal - 1].tobytes()
-    path = opened.name.encode("utf-8", "surrogateescape")
-    # Not so where the name here is another one than SQLite's, or its journals end in .nal.
-    if log - journal == len(path) + len(b"-journal\0") and texts.startswith(path + b"\0"):
+    end = texts.index(b"\0")
+    if log - journal == end + len(b"-journal\0"):  # else SQLite has shortened the suffixes
         opened.know_names(journal, log)
-    if texts.count(b"\0") <= _MOST_NULS_OF_VFS and texts.startswith(b"\0vfs\0", len(path)):
+    if texts.count(b"\0") <= _MOST_NULS_OF_VFS and texts.startswith(b"\0vfs\0", end):
         return {}
     _, *parameters = texts.split(b"\0")
     return dict(zip(parameters[::2], parameters[1::2], strict=False))
@@ -176,7 +175,7 @@ def _usual_file(fs: MemoryFileSystem, head: str, name: str, path: str, create: b
     return fs._create_file(directory, name, path) if create and len(name) <= _SURELY_SHORT else None
 
 
-def _open_journal(
+def open_journal(
     fs: MemoryFileSystem, path: str, head: str, name: str, file: int, flags: int
 ) -> bool:
     """Open a journal by its known name, and tell whether it was as quick as that.
@@ -202,7 +201,7 @@ def _open(
         INT64[(file >> 3) - 1] = 0  # so that nothing is closed if this fails
         registration = REGISTRATIONS[vfs]
         known = KNOWN_NAMES.get(name)
-        if known is None or not _open_journal(*known, file, flags):
+        if known is None or not open_journal(*known, file, flags):
             path = text_at(name) if name else None
             fs = registration.file_system()
             flags = open_in(registration, fs, path, name, file, flags, again=again)
@@ -249,15 +248,19 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
         if known is None:
             there = has_content(REGISTRATIONS[vfs].file_system(), text_at(name))
         else:
-            fs, path, head, tail = known
-            directory = fs._directories.get(head)
-            there = (
-                directory is None or directory.removed or tail in directory.children
-            ) and has_content(fs, path)
+            there = is_there(*known)
         INT32[(answer >> 2) - 1] = there
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)
+
+
+def is_there(fs: MemoryFileSystem, path: str, head: str, name: str) -> bool:
+    """Do as `has_content` for a known name."""
+    directory = fs._directories.get(head)
+    if directory is not None and name not in directory.children and not directory.removed:
+        return False
+    return has_content(fs, path)
 
 
 def has_content(fs: MemoryFileSystem, path: str) -> bool:

@@ -287,10 +287,11 @@ def _asking_write(method: _Method) -> _Method:
 
 
 def _asking_write_page(_method: _Method) -> _Method:
-    def ask(self: Interception, cursor: Cursor, position: int, count: int, *memory: Any) -> Any:
-        view, start = memory
+    def ask(
+        self: Interception, cursor: Cursor, position: int, count: int, memory: Any, start: int
+    ) -> Any:
         cursor._position = position
-        return self._write(cursor, view[start : start + count], count)
+        return self._write(cursor, memory[start : start + count], count)  # which asks
 
     return ask
 

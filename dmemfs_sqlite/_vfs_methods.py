@@ -149,7 +149,8 @@ def _meet_name(opened: OpenFile, name: int, names: NameFunctions) -> dict[bytes,
     if texts.count(b"\0") <= _MOST_NULS_OF_VFS and texts.startswith(b"\0vfs\0", end):
         return {}
     _, *parameters = texts.split(b"\0")
-    return dict(zip(parameters[::2], parameters[1::2], strict=False))
+    pairs = list(zip(parameters[::2], parameters[1::2], strict=True))
+    return dict(reversed(pairs))  # the first of a key counts
 
 
 def _ask_to_open(fs: MemoryFileSystem, path: str, flags: int) -> int:
@@ -182,7 +183,7 @@ def open_journal(
 
     SQLite makes one for each transaction.
     """
-    if fs._interceptors:
+    if fs._interceptors or flags & OPEN_EXCLUSIVE:
         return False
     node = _usual_file(fs, head, name, path, flags & OPEN_CREATE != 0)
     if node is None:

@@ -72,14 +72,14 @@ class OpenFile:
             log: where that of the write-ahead log does.
         """
         head, _, tail = self.name.rpartition("/")
+        self.known_names = (journal, log)  # before they are known: an interrupt may come between
         KNOWN_NAMES[journal] = (self.fs, f"{self.name}-journal", head, f"{tail}-journal")
         KNOWN_NAMES[log] = (self.fs, f"{self.name}-wal", head, f"{tail}-wal")
-        self.known_names = (journal, log)
 
     def forget_names(self) -> None:
         """Forget them, before SQLite frees the memory that they are in."""
         for address in self.known_names:
-            del KNOWN_NAMES[address]
+            KNOWN_NAMES.pop(address, None)
         self.known_names = ()
 
     def find_again(self) -> None:

@@ -60,10 +60,7 @@ class Removal(Creation):
         """Take away a name of what is no directory, unless a signal handler has done so."""
         if self._newest is not None:
             self._preserve_entry(directory, name)
-            record = self._record_lost_link(node)
-        else:
-            is_last = node.nlink == 1 and type(node) is File
-            record = self._record_unlinking(node) if is_last else None  # type: ignore[arg-type]
+        record = self._record_lost_link(node)
         if name not in directory.children or directory.children[name] is not node:
             return
         directory.mtime = directory.ctime = node.ctime = now
@@ -76,7 +73,7 @@ class Removal(Creation):
         elif not node.nlink:
             node.account.nodes -= 1  # type: ignore[attr-defined]
         del directory.children[name]
-        if not node.nlink:
+        if self._newest is not None and not node.nlink:
             self._forget_creation(node)
 
     def rmdir(self, path: StrPath) -> None:
@@ -365,7 +362,8 @@ class Removal(Creation):
     def _record_unlinking(self, file: File) -> UnlinkedRecord:
         account: Any = file.account
         record = self._account.record_unlinking(file, account)
-        record.account.kept = self._is_kept(file)
+        if self._newest is not None:
+            record.account.kept = self._is_kept(file)
         return record
 
     def _record_lost_links(self, nodes: list[Node]) -> list[tuple[Node, UnlinkedRecord | None]]:

@@ -130,7 +130,7 @@ def _open(
         INT64[(file >> 3) - 1] = 0
         fs, path = found
         registration: Registration = installed.library.registration(fs)
-        if known is None or not open_journal(*known, file, flags):
+        if known is None or not open_journal(known, file, flags):
             flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
             INT32[(opened >> 2) - 1] = flags
@@ -164,7 +164,7 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
             raise_held()
         known = KNOWN_NAMES.get(name)
         if known is not None:
-            INT32[(answer >> 2) - 1] = is_there(*known)
+            INT32[(answer >> 2) - 1] = is_there(known)
             return OK
         installed = _by_address[vfs]
         found = installed.find(name)

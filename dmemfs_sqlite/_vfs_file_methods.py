@@ -204,12 +204,7 @@ def _file_control(file: int, operation: int, argument: int, again: bool = False)
         if HELD and not again:
             raise_held()
         if operation == FCNTL_HAS_MOVED:
-            opened = OPEN_FILES[file]
-            try:
-                moved = opened.fs._find(opened.name) is not opened._node
-            except OSError:
-                moved = True
-            INT32[(argument >> 2) - 1] = moved
+            INT32[(argument >> 2) - 1] = OPEN_FILES[file].has_moved()
             return OK
         if operation == FCNTL_PRAGMA:
             _notice_pragma(file, argument)

@@ -30,7 +30,7 @@ from ._vfs_abi import (
 )
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import INT32, INT64, MEMORY, text_at
-from ._vfs_open_file import KNOWN_NAMES, OPEN_FILES, OpenFile, Volume
+from ._vfs_open_file import KNOWN_NAMES, OPEN_FILES, KnownName, OpenFile, Volume
 
 _MOST_LINKS = 40
 # Behind a path, "vfs", its value, and the empty text at the end.
@@ -176,13 +176,12 @@ def _usual_file(fs: MemoryFileSystem, head: str, name: str, path: str, create: b
     return fs._create_file(directory, name, path) if create and len(name) <= _SURELY_SHORT else None
 
 
-def open_journal(
-    fs: MemoryFileSystem, path: str, head: str, name: str, file: int, flags: int
-) -> bool:
+def open_journal(known: KnownName, file: int, flags: int) -> bool:
     """Open a journal by its known name, and tell whether it was as quick as that.
 
     SQLite makes one for each transaction.
     """
+    fs, path, head, name = known
     if fs._interceptors or flags & OPEN_EXCLUSIVE:
         return False
     node = _usual_file(fs, head, name, path, flags & OPEN_CREATE != 0)
@@ -202,7 +201,7 @@ def _open(
         INT64[(file >> 3) - 1] = 0  # so that nothing is closed if this fails
         registration = REGISTRATIONS[vfs]
         known = KNOWN_NAMES.get(name)
-        if known is None or not open_journal(*known, file, flags):
+        if known is None or not open_journal(known, file, flags):
             path = text_at(name) if name else None
             fs = registration.file_system()
             flags = open_in(registration, fs, path, name, file, flags, again=again)
@@ -249,15 +248,16 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
         if known is None:
             there = has_content(REGISTRATIONS[vfs].file_system(), text_at(name))
         else:
-            there = is_there(*known)
+            there = is_there(known)
         INT32[(answer >> 2) - 1] = there
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)
 
 
-def is_there(fs: MemoryFileSystem, path: str, head: str, name: str) -> bool:
+def is_there(known: KnownName) -> bool:
     """Do as `has_content` for a known name."""
+    fs, path, head, name = known
     directory = fs._directories.get(head)
     if directory is not None and name not in directory.children and not directory.removed:
         return False

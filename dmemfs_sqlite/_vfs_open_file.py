@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Collection
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from dmemfs import MemoryFileSystem
 
@@ -134,6 +134,14 @@ class OpenFile:
                 self.locks.abandon(self)
                 self.volume.leave(self)
 
+    def has_moved(self) -> bool:
+        """Tell whether its path leads elsewhere by now."""
+        head, _, tail = self.name.rpartition("/")
+        directory = self.fs._directories.get(head)
+        if directory is not None and directory.children.get(tail) is self._node:
+            return False
+        return self.fs._peek(self.name) is not self._node
+
     def in_transaction(self) -> bool:
         """Tell whether it is locked for a transaction."""
         return self.locks.in_transaction(self)
@@ -167,8 +175,11 @@ class Volume:
 _NO_LOCKS = NodeLocks()
 """Of journals and temporary files, which SQLite never locks."""
 
-KNOWN_NAMES: dict[int | None, tuple[MemoryFileSystem, str, str, str]] = {}
-"""Names of journals by their addresses: file system, path, and the two parts of the path."""
+KnownName: TypeAlias = tuple[MemoryFileSystem, str, str, str]
+"""What the name of a journal says: the file system, the path, and the two parts of the path."""
+
+KNOWN_NAMES: dict[int | None, KnownName] = {}
+"""Names of journals by their addresses."""
 
 OPEN_FILES: dict[int, OpenFile] = {}
 """The open files by the address of the `sqlite3_file` that SQLite knows them by."""

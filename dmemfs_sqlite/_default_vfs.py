@@ -24,7 +24,6 @@ from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_he
 from ._vfs_library import FILE_SIZE, VfsLibrary, library_of, thunk_address
 from ._vfs_memory import INT32, INT64, text_at
 from ._vfs_methods import (
-    Registration,
     delete_in,
     has_content,
     is_there,
@@ -128,13 +127,13 @@ def _open(
         if found is None:
             return int(installed.methods["xOpen"](installed.base, name, file, flags, opened))
         INT64[(file >> 3) - 1] = 0
-        fs, path = found
-        registration: Registration = installed.library.registration(fs)
         if known is None or not open_journal(known, file, flags):
+            fs, path = found
+            registration = installed.library.registration(fs)
             flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
             INT32[(opened >> 2) - 1] = flags
-        INT64[(file >> 3) - 1] = registration.file_methods
+        INT64[(file >> 3) - 1] = installed.library.file_methods
         return OK
     except BaseException as error:
         return answer_failure(

@@ -80,13 +80,14 @@ class VfsLibrary:
         known = self._names.get(fs)
         if known is not None:
             return known
+        registration = self.registration(fs)
         with _mutex:
             name = self._names.get(fs)
             if name is None:
                 name = f"dmemfs-{os.getpid()}-{next(_numbers)}"
                 vfs = self.new_vfs(name, vfs_methods())
                 address = ctypes.addressof(vfs)
-                REGISTRATIONS[address] = self.registration(fs)
+                REGISTRATIONS[address] = registration
                 self.register(vfs)
                 self._names[fs] = name
                 # Open connections hold the file system; so it is new ones that find none.

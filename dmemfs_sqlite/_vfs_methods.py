@@ -149,7 +149,7 @@ def _meet_name(opened: OpenFile, name: int, names: NameFunctions) -> dict[bytes,
     if texts.count(b"\0") <= _MOST_NULS_OF_VFS and texts.startswith(b"\0vfs\0", end):
         return {}
     _, *parameters = texts.split(b"\0")
-    pairs = list(zip(parameters[::2], parameters[1::2], strict=True))
+    pairs = list(zip(parameters[::2], parameters[1::2], strict=False))
     return dict(reversed(pairs))  # the first of a key counts
 
 

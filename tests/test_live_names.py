@@ -11,6 +11,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem, mount
 from dmemfs_sqlite import live_uri
+from dmemfs_sqlite._vfs_library import library_of
 from dmemfs_sqlite._vfs_open_file import KNOWN_NAMES
 from tests.live_databases import (
     JOURNALS,
@@ -127,6 +128,21 @@ def test_parameters_of_any_number_arrive(memory: MemoryFileSystem) -> None:
         fill(connection)
         assert value(connection, "PRAGMA journal_mode") == "delete"
     assert memory.exists(PATH)
+
+
+def test_sqlite_before_3_31_is_asked_for_each_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = library_of()
+    functions = library._name_functions._replace(journal=None, log=None)
+    monkeypatch.setattr(library, "_name_functions", functions)
+    fs = MemoryFileSystem()
+    with opened(fs, journal="memory", delete_on_close=True) as connection:
+        assert not names_in(fs)
+        fill(connection)
+        assert value(connection, "PRAGMA journal_mode") == "memory"
+        connection.execute("PRAGMA journal_mode = delete").fetchall()
+        connection.execute("DELETE FROM t")
+        check_integrity(connection)
+    assert fs.listdir("/") == []
 
 
 def test_a_plain_path_in_a_mount_has_the_names_of_the_tree(memory: MemoryFileSystem) -> None:

@@ -167,6 +167,7 @@ def test_a_template_travels_to_another_process(memory: MemoryFileSystem) -> None
 
 
 @pytest.mark.parametrize("journal", [*JOURNALS, "memory"])
+@pytest.mark.timeout(300)
 def test_copies_at_random_moments(memory: MemoryFileSystem, journal: str) -> None:
     stop = threading.Event()
     with opened(memory, journal_mode=journal) as connection:

@@ -220,8 +220,8 @@ class RealFileSystem:
 
     # -- attributes ----------------------------------------------------------------------------
 
-    def stat(self, path: AnyPath) -> os.stat_result:
-        result: os.stat_result = self._call(os.stat, path)
+    def stat(self, path: AnyPath, *, follow_symlinks: bool = True) -> os.stat_result:
+        result: os.stat_result = self._call(os.stat, path, follow_symlinks=follow_symlinks)
         return result
 
     def lstat(self, path: AnyPath) -> os.stat_result:

@@ -1,4 +1,7 @@
-"""File systems with one defect each, for the conformance check to find."""
+"""File systems with one defect each, for the conformance check to find.
+
+What a class makes worse is in its docstring or its name; all else is that of MemoryFileSystem.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import io
 import os
 import posixpath
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -159,7 +163,7 @@ class WrongDescriptor(MemoryFileSystem):
     """Has descriptors of another file."""
 
     def open(self, path: Any, mode: str = "r", *rest: Any, **keywords: Any) -> Any:
-        file = super().open(path, mode, *rest, **keywords)
+        file: Any = super().open(path, mode, *rest, **keywords)
         if mode != "r+b" or rest:
             return file
         return _WithDescriptor(file.detach())
@@ -310,6 +314,134 @@ class ShallowLinks(MemoryFileSystem):
         super().rmtree(path, ignore_errors)
 
 
+class Raw(io.RawIOBase):
+    """An unbuffered file as it should be; those derived from it have a defect each."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.name = inner.name
+
+    def readable(self) -> bool:
+        return bool(self.inner.readable())
+
+    def writable(self) -> bool:
+        return bool(self.inner.writable())
+
+    def seekable(self) -> bool:
+        return bool(self.inner.seekable())
+
+    def readinto(self, buffer: Any) -> int:
+        self._checkReadable()  # type: ignore[attr-defined]
+        return int(self.inner.readinto(buffer))
+
+    def write(self, data: Any) -> int:
+        self._checkWritable()  # type: ignore[attr-defined]
+        return int(self.inner.write(data))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self.inner.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self.inner.tell())
+
+    def truncate(self, size: int | None = None) -> int:
+        self._checkWritable()  # type: ignore[attr-defined]
+        return int(self.inner.truncate(size))
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self.inner.close()
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Warn as io asks those below a buffer to do that is dropped."""
+        warnings.warn(f"unclosed file {source!r}", ResourceWarning, stacklevel=1)
+
+
+class OpensRaw(MemoryFileSystem):
+    """Opens unbuffered files of a class of its own, and puts the buffers of io on them."""
+
+    raw_class = Raw
+
+    def open(
+        self,
+        path: Any,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: Any = None,
+        errors: Any = None,
+        newline: Any = None,
+        **keywords: Any,
+    ) -> Any:
+        if isinstance(mode, str) and "b" in mode and encoding is errors is newline is None:
+            raw = self.raw_class(super().open(path, mode, 0))
+            size = 8192 if buffering < 2 else buffering
+            if buffering == 0:
+                return raw
+            if "+" in mode:
+                return io.BufferedRandom(raw, size)
+            return io.BufferedReader(raw, size) if "r" in mode else io.BufferedWriter(raw, size)
+        return super().open(path, mode, buffering, encoding, errors, newline, **keywords)
+
+
+def opens(raw_class: type[Raw]) -> type[OpensRaw]:
+    """Return a class of file systems whose files have a defect."""
+    return type(raw_class.__name__, (OpensRaw,), {"raw_class": raw_class})
+
+
+class TruncatesOneTooMany(Raw):
+    def truncate(self, size: int | None = None) -> int:
+        return super().truncate(size) if not size else super().truncate(size - 1) + 1
+
+
+class TruncatesAndMoves(Raw):
+    def truncate(self, size: int | None = None) -> int:
+        size = super().truncate(size)
+        self.seek(size)
+        return size
+
+
+class FillsHoles(Raw):
+    def seek(self, offset: int, whence: int = 0) -> int:
+        position = super().seek(offset, whence)
+        end = super().seek(0, os.SEEK_END)
+        if self.writable() and position > end:
+            self.inner.write(b" " * (position - end))
+        return super().seek(position)
+
+
+class SeeksAnywhere(Raw):
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return super().seek(max(offset, 0) if whence == 0 else offset, whence)
+
+
+class WritesLess(Raw):
+    def write(self, data: Any) -> int:
+        return super().write(memoryview(data)[:-1]) + 1 if len(data) > 1 else super().write(data)
+
+
+class ReadsBackwards(Raw):
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        view = memoryview(buffer).cast("B")
+        view[:count] = bytes(view[:count])[::-1]
+        return count
+
+
+class GoesQuietly(Raw):
+    def _dealloc_warn(self, source: object) -> None:
+        pass
+
+
+class SaysItIsOpen(Raw):
+    @property
+    def closed(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.inner.close()
+
+
 class OneForAll(MemoryFileSystem):
     """Shares its files with all others."""
 
@@ -353,5 +485,13 @@ FOUND_BY: dict[type[MemoryFileSystem], str] = {
     Forgiving: "open_refuses_what_contradicts_itself",
     ShallowLinks: "rmtree_leaves_what_links_lead_to",
     OneForAll: "new_filesystems_are_empty_and_alone",
+    opens(TruncatesOneTooMany): "truncation_cuts_and_grows",
+    opens(TruncatesAndMoves): "truncation_cuts_and_grows",
+    opens(FillsHoles): "holes_read_as_zeros",
+    opens(SeeksAnywhere): "positions_are_set_by_seek",
+    opens(WritesLess): "pieces_of_every_size_are_written",
+    opens(ReadsBackwards): "reading_gives_what_is_asked",
+    opens(GoesQuietly): "files_that_were_dropped_warn",
+    opens(SaysItIsOpen): "closed_files_refuse_everything",
 }
 """The check that has to find each defect; others may find it, too."""

@@ -182,9 +182,11 @@ class RealFileSystem:
             errors=errors,
             newline=newline,
         )
-        raw: Any = getattr(file, "buffer", file)
-        raw = getattr(raw, "raw", raw)
-        raw.name = os.fspath(path)
+        binary: Any = getattr(file, "buffer", file)
+        try:
+            binary.name = os.fspath(path)
+        except AttributeError:  # io's buffers have the name of what is below them
+            binary.raw.name = os.fspath(path)
         return file
 
     def read_bytes(self, path: AnyPath) -> bytes:

@@ -35,7 +35,7 @@ class MissingMethodError(Exception):
 
 
 class Method:
-    """A method of the file system that is checked; remembers how it was called."""
+    """A method of the file system that is checked; lets the latter remember how it was called."""
 
     def __init__(self, subject: Subject, name: str, function: Callable[..., Any]) -> None:
         self.name = name
@@ -43,7 +43,7 @@ class Method:
         self._function = function
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        self._subject.last_call = shown_call(self, arguments, keywords)
+        self._subject.remember_call(self.name, arguments, keywords)
         result = self._function(*arguments, **keywords)
         if self.name == "open":
             self._subject.remember_to_close(result)
@@ -59,10 +59,11 @@ class Subject:
     """
 
     def __init__(self, fs: object, without: Collection[str]) -> None:
-        self.last_call = "nothing"
         self._fs = fs
         self._without = without
         self._opened: list[Callable[[], Any]] = []
+        self._last_call: tuple[Any, ...] | None = None
+        self._last_change: tuple[Any, ...] | None = None
 
     def __getattr__(self, name: str) -> Method:
         if name not in READING_METHODS and name not in CHANGING_METHODS:
@@ -71,6 +72,23 @@ class Subject:
         if not callable(function):
             raise MissingMethodError(name)
         return Method(self, name, function)
+
+    def remember_call(
+        self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> None:
+        """Remember a call of a method, to say after which one something was found."""
+        self._last_call = (name, arguments, keywords)
+        opens_for_writing = name == "open" and set(str(arguments[1:2])) & set("wax+")
+        if name in CHANGING_METHODS or opens_for_writing:
+            self._last_change = self._last_call
+
+    def after_last_call(self) -> str:
+        """Return " after " and the last call of a method, if there was one."""
+        return f" after {shown_call(*self._last_call)}" if self._last_call else ""
+
+    def after_last_change(self) -> str:
+        """Return " after " and the last call of a method that changes something, if any."""
+        return f" after {shown_call(*self._last_change)}" if self._last_change else ""
 
     def remember_to_close(self, file: Any) -> None:
         """Remember an open file, without keeping it from being finalised."""
@@ -108,7 +126,7 @@ class Expectations:
     def true(self, what: str, condition: object, *, got: object = None) -> None:
         """Expect that `what` holds; `got` says what is there instead."""
         if not condition:
-            self.note(what, "it to be so", "it is not" if got is None else shown(got))
+            self.note(what, "True", "False" if got is None else shown(got))
 
     def result(
         self, expected: Any, call: Callable[..., Any], *arguments: Any, **keywords: Any
@@ -119,11 +137,13 @@ class Expectations:
 
     def content(self, fs: Any, path: Any, expected: bytes) -> None:
         """Expect that a file has this content."""
-        self._compare(f"content of {shown(path)}", expected, lambda: content(fs, path))
+        what = f"content of {shown(path)}{fs.after_last_change()}"
+        self._compare(what, expected, lambda: content(fs, path))
 
     def names(self, fs: Any, path: Any, expected: Iterable[Any]) -> None:
         """Expect that a directory has entries of these names, in whatever order."""
-        self._compare(f"names in {shown(path)}", sorted(expected), lambda: names(fs, path))
+        what = f"names in {shown(path)}{fs.after_last_change()}"
+        self._compare(what, sorted(expected), lambda: names(fs, path))
 
     def _compare(self, what: str, expected: Any, call: Callable[[], Any]) -> None:
         try:
@@ -299,7 +319,8 @@ def run_checks(
         except MissingMethodError as error:
             missing.append(str(error))
         except Exception as error:
-            expect.note(f"after {subjects[0].last_call}", "no exception", shown_error(error))
+            where = f"the check{subjects[0].after_last_call()}"
+            expect.note(where, "no exception", shown_error(error))
         finally:
             for subject in subjects:
                 subject.close_files()

@@ -42,7 +42,7 @@ class ConformanceError(AssertionError):
         by_check: dict[str, list[Misbehaviour]] = {}
         for found in self.misbehaviours:
             by_check.setdefault(found.check, []).append(found)
-        lines = [f"{len(self.misbehaviours)} misbehaviours, found by {len(by_check)} checks"]
+        lines = [f"misbehaviours: {len(self.misbehaviours)}, found by checks: {len(by_check)}"]
         for name, group in by_check.items():
             lines.append(f"{name}:")
             lines += [f"    {found}" for found in group]
@@ -76,8 +76,9 @@ def shown_error(error: BaseException) -> str:
 
 
 def shown_call(call: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
-    """Return a call as it would be written."""
-    name = getattr(call, "name", None) or getattr(call, "__name__", None) or repr(call)
+    """Return a call as it would be written; `call` is what is called, or its name."""
+    name = call if isinstance(call, str) else getattr(call, "name", None)
+    name = name or getattr(call, "__name__", None) or repr(call)
     owner = getattr(call, "__self__", None)
     if isinstance(owner, io.IOBase):
         name = f"{_name_of(owner)}.{name}"

@@ -143,7 +143,7 @@ def _missing_methods(
             f"has_{name}",
             name,
             "a method",
-            f"none; {ended.get(name, 0)} checks ended where they needed it",
+            f"none; checks that ended for want of it: {ended.get(name, 0)}",
         )
         for name in methods
         if name not in without and not callable(getattr(fs, name, None))

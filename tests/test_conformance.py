@@ -277,7 +277,7 @@ def test_each_missing_method_is_reported_once() -> None:
     error = findings(check_filesystem, WithoutLinks)
     found = [one.check for one in error.misbehaviours]
     assert found == ["has_readlink", "has_link", "has_symlink"]
-    assert str(error).startswith("3 misbehaviours, found by 3 checks\nhas_readlink:\n")
+    assert str(error).startswith("misbehaviours: 3, found by checks: 3\nhas_readlink:\n")
 
 
 def test_missing_methods_can_be_left_out() -> None:

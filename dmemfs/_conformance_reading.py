@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -393,7 +394,7 @@ def listings_tell_links_from_what_they_lead_to(fs: Any, expect: Expectations) ->
         expect.result(False, entries[name].is_dir, follow_symlinks=False)
         number = entries[name].inode()
         expect.equal(f"inode of the entry {name!r}", number, fs.lstat(f"/{name}").st_ino)
-    expect.refused(2, entries["dangling"].stat, naming=("/dangling",))
+    expect.refused(errno.ENOENT, entries["dangling"].stat, naming=("/dangling",))
     top = _walked(fs, "/")[0]
     expect.equal(
         "directories in '/'", top[1], ["absolute", "dir", "far", "link", "link_with_slash"]

@@ -64,7 +64,7 @@ def check_filesystem(
 ) -> None:
     """Check that file systems behave as a directory of Linux does, and report all that do not.
 
-    Some 200 checks, each on a file system of its own: the path grammar, every mode of `open`,
+    Some 160 checks, each on a file system of its own: the path grammar, every mode of `open`,
     errno and file names of errors, files that are open while they are removed and renamed, holes,
     text, links, times, listings that change, the protocol of `io`, threads. Quotas, snapshots and
     whatever else `os`, `shutil` and `glob` have no word for are not checked.

@@ -210,7 +210,7 @@ class ReplacesInTwoSteps(MemoryFileSystem):
     def replace(self, src: Any, dst: Any) -> None:
         if self.is_file(src) and self.is_file(dst):
             super().remove(dst)
-            time.sleep(0.001)
+            time.sleep(0.003)
         super().rename(src, dst)
 
 
@@ -433,13 +433,21 @@ class GoesQuietly(Raw):
         pass
 
 
-class SaysItIsOpen(Raw):
+class NeverClosed(Raw):
     @property
     def closed(self) -> bool:
         return False
 
     def close(self) -> None:
         self.inner.close()
+
+
+class SaysItIsOpen(MemoryFileSystem):
+    """Says of unbuffered files that they are open for ever."""
+
+    def open(self, path: Any, mode: str = "r", *rest: Any, **keywords: Any) -> Any:
+        file = super().open(path, mode, *rest, **keywords)
+        return NeverClosed(file) if isinstance(file, io.RawIOBase) else file
 
 
 class OneForAll(MemoryFileSystem):
@@ -492,6 +500,6 @@ FOUND_BY: dict[type[MemoryFileSystem], str] = {
     opens(WritesLess): "pieces_of_every_size_are_written",
     opens(ReadsBackwards): "reading_gives_what_is_asked",
     opens(GoesQuietly): "files_that_were_dropped_warn",
-    opens(SaysItIsOpen): "closed_files_refuse_everything",
+    SaysItIsOpen: "closed_files_refuse_everything",
 }
 """The check that has to find each defect; others may find it, too."""

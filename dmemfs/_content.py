@@ -186,15 +186,6 @@ class BlockList:
             at += step
         return max(0, end - position)
 
-    def read_page(self, position: int, count: int, target: memoryview) -> bool:
-        """Fill `target`, if that is within one block, and tell whether it was."""
-        block = self._blocks.get(position >> BLOCK_SHIFT)
-        offset = position & _OFFSET
-        if block is None or offset + count > BLOCK_SIZE or position + count > self.size:
-            return False
-        target[:] = block.view[offset : offset + count]
-        return True
-
     def overwrite(self, position: int, data: bytes | memoryview, count: int) -> bool:
         """Write in place, if that is within one block of our own; tell whether it was."""
         block = self._blocks.get(position >> BLOCK_SHIFT)

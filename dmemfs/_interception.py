@@ -286,6 +286,16 @@ def _asking_write(method: _Method) -> _Method:
     return ask
 
 
+def _asking_write_page(_method: _Method) -> _Method:
+    def ask(
+        self: Interception, cursor: Cursor, position: int, count: int, memory: Any, start: int
+    ) -> Any:
+        cursor._position = position
+        return self._write(cursor, memory[start : start + count], count)  # which asks
+
+    return ask
+
+
 def _asking_truncate(method: _Method) -> _Method:
     def ask(self: Interception, node: File, size: int, path: Any) -> None:
         try:
@@ -314,6 +324,7 @@ _OTHER_METHODS: dict[str, tuple[Callable[[_Method], _Method], frozenset[str]]] =
     "_read_into": (_asking_read, frozenset(("read",))),
     "_truncate": (_asking_truncate, frozenset(("truncate",))),
     "_write": (_asking_write, frozenset(("write",))),
+    "_write_page": (_asking_write_page, frozenset(("write",))),
     "copy": (_asking_copy, frozenset(("open", "read"))),
     "mkdir": (_asking_mkdir, frozenset(("mkdir",))),
     "open": (_asking_open, frozenset(("open",))),

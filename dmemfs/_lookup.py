@@ -14,7 +14,7 @@ from . import _grammar
 from ._errors import os_error
 from ._grammar import StrPath, is_plain_name
 from ._nodes import Directory, File, Node, Owner, Symlink
-from ._storage import Storage
+from ._pages import Pages
 
 _MOST_REMEMBERED = 1 << 16
 _LONGEST_REMEMBERED = 512
@@ -29,7 +29,7 @@ in a slash and so asks for a directory.
 """
 
 
-class Lookup(Storage):
+class Lookup(Pages):
     """Resolves paths, and tells what is there.
 
     The directory that a path's head leads to is remembered by the text of the head, which makes a

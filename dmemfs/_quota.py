@@ -267,7 +267,8 @@ class Account(ByteAccount):
             file: what is counted in `account`.
             account: what goes on counting it until it is gone.
         """
-        self.settle_gone()
+        if self._gone:
+            self.settle_gone()
         record = UnlinkedRecord(file, self._gone.append)
         record.account = UnlinkedAccount(account, file.stored_bytes())
         record.counts = False

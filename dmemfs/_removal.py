@@ -36,7 +36,9 @@ class Removal(Creation):
             FileNotFoundError: there is nothing.
             IsADirectoryError: it is a directory: see `rmdir` and `rmtree`.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             now = time_ns()
             directory, name, node, wants_directory = self._place(path)
             if node is None:
@@ -49,6 +51,8 @@ class Removal(Creation):
             self._remove_entry(directory, name, node, now)
             del node
             self._account.settle_gone()
+        finally:
+            self._unlock()
 
     unlink = remove
 
@@ -69,7 +73,7 @@ class Removal(Creation):
         elif not node.nlink:
             node.account.nodes -= 1  # type: ignore[attr-defined]
         del directory.children[name]
-        if not node.nlink:
+        if self._newest is not None and not node.nlink:
             self._forget_creation(node)
 
     def rmdir(self, path: StrPath) -> None:
@@ -358,7 +362,8 @@ class Removal(Creation):
     def _record_unlinking(self, file: File) -> UnlinkedRecord:
         account: Any = file.account
         record = self._account.record_unlinking(file, account)
-        record.account.kept = self._is_kept(file)
+        if self._newest is not None:
+            record.account.kept = self._is_kept(file)
         return record
 
     def _record_lost_links(self, nodes: list[Node]) -> list[tuple[Node, UnlinkedRecord | None]]:

@@ -150,21 +150,6 @@ class Storage(History, Forkable):
             cursor._position = position + count
             return count
 
-    def _read_page(self, node: File, position: int, count: int, target: memoryview) -> int:
-        """Fill `target`, `count` bytes long, and return the number of bytes.
-
-        Needs no lock within a block: the one copy comes whole before or after any change.
-        """
-        content: Any = node.content
-        if node.atime <= node.ctime:
-            node.atime = time_ns()
-        if type(content) is not BlockList:
-            data = content[position : position + count]
-            target[: len(data)] = data
-            return len(data)
-        quick = content.read_page(position, count, target)
-        return count if quick else self._read_into(FixedCursor(node, position, None), target)
-
     def _write(
         self, cursor: Cursor, data: bytes | memoryview, count: int, at_end: bool = False
     ) -> int:

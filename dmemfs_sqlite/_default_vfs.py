@@ -22,8 +22,16 @@ from dmemfs import MemoryFileSystem
 from ._vfs_abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
 from ._vfs_library import FILE_SIZE, VfsLibrary, library_of, thunk_address
-from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
-from ._vfs_methods import Registration, delete_in, has_content, open_in, put_path
+from ._vfs_memory import INT32, INT64, text_at
+from ._vfs_methods import (
+    delete_in,
+    has_content,
+    is_there,
+    open_in,
+    open_journal,
+    put_path,
+)
+from ._vfs_open_file import KNOWN_NAMES
 
 Resolve = Callable[[str], tuple[MemoryFileSystem, str] | None]
 """From a path to a file system and the path in it; None for the disk."""
@@ -114,16 +122,18 @@ def _open(
         if HELD and not again:
             raise_held()
         installed = _by_address[vfs]
-        found = installed.find(name)
+        known = KNOWN_NAMES.get(name)
+        found = installed.find(name) if known is None else known[:2]
         if found is None:
             return int(installed.methods["xOpen"](installed.base, name, file, flags, opened))
-        MEMORY[file - 1 : file - 1 + len(NULL)] = NULL
-        fs, path = found
-        registration: Registration = installed.library.registration(fs)
-        flags = open_in(registration, fs, path, name, file, flags, again=again)
+        INT64[(file >> 3) - 1] = 0
+        if known is None or not open_journal(known, file, flags):
+            fs, path = found
+            registration = installed.library.registration(fs)
+            flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
-            put_int(MEMORY, opened - 1, flags)
-        put_pointer(MEMORY, file - 1, registration.file_methods)
+            INT32[(opened >> 2) - 1] = flags
+        INT64[(file >> 3) - 1] = installed.library.file_methods
         return OK
     except BaseException as error:
         return answer_failure(
@@ -137,7 +147,8 @@ def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
         if HELD and not again:
             raise_held()
         installed = _by_address[vfs]
-        found = installed.find(name)
+        known = KNOWN_NAMES.get(name)
+        found = installed.find(name) if known is None else known[:2]
         if found is None:
             return int(installed.methods["xDelete"](installed.base, name, sync))
         return delete_in(*found, again=again)
@@ -150,11 +161,15 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
     try:
         if HELD and not again:
             raise_held()
+        known = KNOWN_NAMES.get(name)
+        if known is not None:
+            INT32[(answer >> 2) - 1] = is_there(known)
+            return OK
         installed = _by_address[vfs]
         found = installed.find(name)
         if found is None:
             return int(installed.methods["xAccess"](installed.base, name, how, answer))
-        MEMORY[answer - 1 : answer + 3] = ONE if has_content(*found) else ZERO
+        INT32[(answer >> 2) - 1] = has_content(*found)
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sqlite3
 from types import ModuleType
 from typing import Any, Literal
@@ -46,8 +48,9 @@ def connect(
         LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
         sqlite3.OperationalError: There is no such directory, or `path` is one.
     """
-    parameters = {"delete_on_close": "1"} if delete_on_close else {}
-    uri = live_uri(fs, path, journal=journal, module=module, **parameters)
+    uri = _uri(fs, path, journal, module)
+    if delete_on_close:
+        uri += "&delete_on_close=1"
     connect_kwargs["uri"] = True
     connection: sqlite3.Connection = module.connect(uri, **connect_kwargs)
     return connection
@@ -77,22 +80,27 @@ def live_uri(
     Raises:
         LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
     """
+    uri = _uri(fs, path, journal, module)
+    for key, value in parameters.items():
+        uri += f"&{quote(key)}={quote(value)}"
+    return uri
+
+
+def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleType) -> str:
     if journal not in ("file", "memory"):
         raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
     if not isinstance(fs, MemoryFileSystem):
         raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
-    if journal == "memory":
-        parameters["journal"] = journal
-    parameters = {"vfs": library_of(module).name_of(fs), **parameters}
-    query = "&".join(f"{quote(key)}={quote(value)}" for key, value in parameters.items())
-    return f"file:{quote(_absolute(path))}?{query}"
+    uri = f"file:{_quoted(os.fspath(path))}?vfs={library_of(module).name_of(fs)}"
+    return f"{uri}&journal=memory" if journal == "memory" else uri
 
 
-def _absolute(path: PathLike) -> bytes:
-    text = path if isinstance(path, str | bytes) else path.__fspath__()
-    if isinstance(text, str):
-        text = text.encode("utf-8", "surrogateescape")
-    if not text or b"\0" in text:
+@functools.lru_cache(256)
+def _quoted(path: str | bytes) -> str:
+    """Return a path from the root, as a URI has it."""
+    if isinstance(path, str):
+        path = path.encode("utf-8", "surrogateescape")
+    if not path or b"\0" in path:
         raise ValueError("a database needs a path, without NUL characters")
     # Two slashes would begin the name of a host.
-    return b"/" + text.lstrip(b"/")
+    return quote(b"/" + path.lstrip(b"/"))

@@ -70,6 +70,9 @@ class DatabaseTemplate:
         self = cls(fs, refuse)
         fs.makedirs(_DIRECTORY, exist_ok=True)
         fs.write_bytes(self._path, image)
+        # What was written into lies in blocks, which the copies then share one by one.
+        with fs.open(self._path, "r+b", buffering=0) as file:
+            file.write(image[:1])
         self._built_for = ""
         return self
 

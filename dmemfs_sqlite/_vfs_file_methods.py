@@ -33,7 +33,7 @@ from ._vfs_abi import (
     SHM_SHARED,
 )
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
-from ._vfs_memory import MEMORY, ONE, ZERO, put_int64, put_pointer, text_at
+from ._vfs_memory import INT32, INT64, MEMORY, text_at
 from ._vfs_open_file import OPEN_FILES
 
 # Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
@@ -55,7 +55,9 @@ def _close(file: int, again: bool = False) -> int:
             raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
-            opened.leave()
+            if opened.volume is not None:
+                opened.forget_names()
+                opened.leave()
             if opened.flags & OPEN_DELETEONCLOSE and opened._node.nlink:
                 opened.fs.remove(opened.name)
             del OPEN_FILES[file]
@@ -75,7 +77,7 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
         if opened.restored:
             opened.find_again()
         start = buffer - 1
-        found = opened.fs._read_page(opened._node, offset, count, MEMORY[start : start + count])
+        found = opened.fs._read_page(opened._node, offset, count, MEMORY, start)
         if found < count:
             MEMORY[start + found : start + count] = bytes(count - found)
             return IOERR_SHORT_READ
@@ -96,9 +98,7 @@ def _write(file: int, buffer: int, count: int, offset: int, again: bool = False)
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
-        start = buffer - 1
-        opened._position = offset
-        opened.fs._write(opened, MEMORY[start : start + count], count)
+        opened.fs._write_page(opened, offset, count, MEMORY, buffer - 1)
         return OK
     except BaseException as error:
         return answer_failure(
@@ -133,7 +133,7 @@ def _file_size(file: int, size: int, again: bool = False) -> int:
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
-        put_int64(MEMORY, size - 1, opened._node.size)
+        INT64[(size >> 3) - 1] = opened._node.size
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_FSTAT, again, _atomic(file), _file_size, file, size)
@@ -145,10 +145,15 @@ def _lock(file: int, level: int, again: bool = False) -> int:
         if HELD and not again:
             raise_held()
         opened = OPEN_FILES[file]
-        with opened.fs._lock:
+        fs = opened.fs
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             if opened.restored:
                 opened.find_again()
             return opened.locks.lock(opened, level)
+        finally:
+            fs._unlock()
     except BaseException as error:
         return answer_failure(error, IOERR_LOCK, again, _atomic(file), _lock, file, level)
 
@@ -160,8 +165,13 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
             raise_held()
         opened = OPEN_FILES[file]
         if opened.level > level:
-            with opened.fs._lock:
+            fs = opened.fs
+            try:
+                if not fs._try_lock(False):
+                    fs._wait_for_lock()
                 opened.locks.unlock(opened, level)
+            finally:
+                fs._unlock()
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_UNLOCK, again, _atomic(file), _unlock, file, level)
@@ -172,7 +182,7 @@ def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
     try:
         if HELD and not again:
             raise_held()
-        MEMORY[answer - 1 : answer + 3] = ONE if OPEN_FILES[file].locks.reserved else ZERO
+        INT32[(answer >> 2) - 1] = OPEN_FILES[file].locks.reserved
         return OK
     except BaseException as error:
         return answer_failure(
@@ -188,16 +198,13 @@ def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
 
 @entered_uninterrupted
 def _file_control(file: int, operation: int, argument: int, again: bool = False) -> int:
+    if operation != FCNTL_HAS_MOVED and operation != FCNTL_PRAGMA:
+        return NOTFOUND
     try:
         if HELD and not again:
             raise_held()
         if operation == FCNTL_HAS_MOVED:
-            opened = OPEN_FILES[file]
-            try:
-                moved = opened.fs._find(opened.name) is not opened._node
-            except OSError:
-                moved = True
-            MEMORY[argument - 1 : argument + 3] = ONE if moved else ZERO
+            INT32[(argument >> 2) - 1] = OPEN_FILES[file].has_moved()
             return OK
         if operation == FCNTL_PRAGMA:
             _notice_pragma(file, argument)
@@ -235,7 +242,7 @@ def _shm_map(
         opened = OPEN_FILES[file]
         with opened.fs._lock:
             where = opened.locks.map_region(opened, region, size, bool(extend))
-        put_pointer(MEMORY, address - 1, where)
+        INT64[(address >> 3) - 1] = where
         return OK
     except BaseException as error:
         atomic = _atomic(file)
@@ -250,14 +257,18 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
         if HELD and not again:
             raise_held()
         opened = OPEN_FILES[file]
-        shared = flags & SHM_SHARED != 0
-        with opened.fs._lock:
+        fs = opened.fs
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             if flags & SHM_LOCK:
                 if opened.restored:
                     opened.find_again()
-                return opened.locks.lock_slots(opened, first, count, shared)
-            opened.locks.unlock_slots(opened, first, count, shared)
+                return opened.locks.lock_slots(opened, first, count, flags & SHM_SHARED != 0)
+            opened.locks.unlock_slots(opened, first, count, flags & SHM_SHARED != 0)
             return OK
+        finally:
+            fs._unlock()
     except BaseException as error:
         return answer_failure(
             error, IOERR_SHMLOCK, again, _atomic(file), _shm_lock, file, first, count, flags

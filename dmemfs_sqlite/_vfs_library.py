@@ -32,8 +32,9 @@ from ._vfs_abi import (
     FileMethods,
     Vfs,
 )
-from ._vfs_memory import MEMORY, NULL, address_of, immortal
-from ._vfs_methods import REGISTRATIONS, Registration
+from ._vfs_memory import INT64, address_of, immortal
+from ._vfs_methods import REGISTRATIONS, NameFunctions, Registration
+from ._vfs_open_file import volume_of
 
 # The VFSs that SQLite is built with. What is taken over from one ignores the structure that it is
 # called with; that of any other VFS need not.
@@ -56,10 +57,7 @@ class VfsLibrary:
         library.sqlite3_vfs_register.argtypes = [ctypes.c_void_p, ctypes.c_int]
         library.sqlite3_vfs_unregister.argtypes = [ctypes.c_void_p]
         self._library = library
-        # Keeps the GIL: this is called from callbacks, and only reads what they were given.
-        self.uri_parameter: Any = ctypes.PyDLL(library._name).sqlite3_uri_parameter
-        self.uri_parameter.restype = ctypes.c_char_p
-        self.uri_parameter.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+        self._name_functions = _name_functions(library)
         self.platform = self._platform()
         self._names: weakref.WeakKeyDictionary[MemoryFileSystem, str] = weakref.WeakKeyDictionary()
 
@@ -75,14 +73,21 @@ class VfsLibrary:
         return self._library.sqlite3_vfs_find(None).contents
 
     def name_of(self, fs: MemoryFileSystem) -> str:
-        """Return the name of the VFS of a file system; registered when it is first asked for."""
+        """Return the name of the VFS of a file system; registered when it is first asked for.
+
+        It needs no quoting in a URI.
+        """
+        known = self._names.get(fs)
+        if known is not None:
+            return known
+        registration = self.registration(fs)
         with _mutex:
             name = self._names.get(fs)
             if name is None:
                 name = f"dmemfs-{os.getpid()}-{next(_numbers)}"
                 vfs = self.new_vfs(name, vfs_methods())
                 address = ctypes.addressof(vfs)
-                REGISTRATIONS[address] = self.registration(fs)
+                REGISTRATIONS[address] = registration
                 self.register(vfs)
                 self._names[fs] = name
                 # Open connections hold the file system; so it is new ones that find none.
@@ -91,7 +96,7 @@ class VfsLibrary:
             return name
 
     def registration(self, fs: MemoryFileSystem) -> Registration:
-        return Registration(weakref.ref(fs), self.file_methods, self.uri_parameter)
+        return Registration(weakref.ref(fs), self.file_methods, self._name_functions, volume_of(fs))
 
     def new_vfs(self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE) -> Vfs:
         """Return a VFS; what it does not do itself the platform's own does."""
@@ -178,6 +183,22 @@ class VfsLibrary:
         return found
 
 
+def _name_functions(library: ctypes.CDLL) -> NameFunctions:
+    # They keep the GIL: they are called from callbacks, and only read what those were given.
+    functions = ctypes.PyDLL(library._name)
+    uri_parameter = functions.sqlite3_uri_parameter
+    uri_parameter.restype = ctypes.c_char_p
+    uri_parameter.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    journal, log = (
+        getattr(functions, f"sqlite3_filename_{kind}", None) for kind in ("journal", "wal")
+    )
+    for function in (journal, log):
+        if function is not None:
+            function.restype = ctypes.c_void_p
+            function.argtypes = [ctypes.c_void_p]
+    return NameFunctions(uri_parameter, journal, log)
+
+
 def address_in_c(function: Any) -> int:
     """Return where a C function, or the entry of a callback, lies."""
     address = ctypes.cast(function, ctypes.c_void_p).value
@@ -243,7 +264,7 @@ def _is_library_of(library: VfsLibrary, module: ModuleType) -> bool:
 
     def open_nothing(_vfs: int, _name: int, file: int, _flags: int, _opened: int) -> int:
         called.append(file)
-        MEMORY[file - 1 : file - 1 + len(NULL)] = NULL
+        INT64[(file >> 3) - 1] = 0
         return CANTOPEN
 
     name = f"dmemfs-proof-{secrets.token_hex(8)}"

@@ -7,7 +7,7 @@ collection in the middle of a callback may close another connection, which unloc
 
 from __future__ import annotations
 
-import threading
+from threading import get_ident
 from typing import Protocol
 
 from ._vfs_abi import (
@@ -23,6 +23,7 @@ from ._vfs_abi import (
 from ._vfs_memory import address_of
 
 _FREE, _EXCLUSIVE = 0, -1
+_ALL_FREE, _ALL_EXCLUSIVE = [_FREE] * SHM_SLOTS, [_EXCLUSIVE] * SHM_SLOTS
 # Bytes: two copies of `WalIndexHdr`, which every reader compares.
 _WAL_INDEX_HEADER = 96
 
@@ -74,7 +75,7 @@ class NodeLocks:
         if level == LOCK_SHARED:
             if writer is not None and writer.level >= LOCK_PENDING:
                 return BUSY  # a writer waits for the readers to end: no new ones
-            thread = threading.get_ident()
+            thread = get_ident()
             self.readers += 1
             file.level = LOCK_SHARED
             file.thread = thread
@@ -127,36 +128,40 @@ class NodeLocks:
     def lock_slots(self, file: Lockable, first: int, count: int, shared: bool) -> int:
         """Lock slots of the WAL index, all or none, or answer BUSY."""
         slots = self.slots
-        mask = (1 << (first + count)) - (1 << first)
+        mask = ((1 << count) - 1) << first
         if shared:
             if not file.shared_slots & mask:
                 if slots[first] == _EXCLUSIVE:
                     return BUSY
-                thread = threading.get_ident()
+                thread = get_ident()
                 slots[first] += 1
                 file.shared_slots |= mask
                 file.thread = thread
             return OK
         if file.exclusive_slots & mask == mask:
             return OK
-        if any(slots[first : first + count]):
+        if slots[first] if count == 1 else any(slots[first : first + count]):
             return BUSY
-        locked = [_EXCLUSIVE] * count
-        file.thread = threading.get_ident()
-        slots[first : first + count] = locked
+        file.thread = get_ident()
+        if count == 1:
+            slots[first] = _EXCLUSIVE
+        else:
+            slots[first : first + count] = _ALL_EXCLUSIVE[:count]
         file.exclusive_slots |= mask
         return OK
 
     def unlock_slots(self, file: Lockable, first: int, count: int, shared: bool) -> None:
         slots = self.slots
-        mask = (1 << (first + count)) - (1 << first)
+        mask = ((1 << count) - 1) << first
         if shared:
             if file.shared_slots & mask:
                 slots[first] -= 1
                 file.shared_slots &= ~mask
         elif file.exclusive_slots & mask:
-            free = [_FREE] * count
-            slots[first : first + count] = free
+            if count == 1:
+                slots[first] = _FREE
+            else:
+                slots[first : first + count] = _ALL_FREE[:count]
             file.exclusive_slots &= ~mask
 
     def unmap(self, file: Lockable) -> None:

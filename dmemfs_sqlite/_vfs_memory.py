@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 import sys
 from typing import Any, TypeVar
 
@@ -26,15 +25,11 @@ this one view costs a quarter of what any call through ctypes does, and pages ar
 times.
 """
 
-ZERO, ONE = ((0).to_bytes(4, sys.byteorder), (1).to_bytes(4, sys.byteorder))
-"""The C ints 0 and 1, for results of SQLite's that are one."""
+INT64 = _view_of(8, sys.maxsize & ~7, _BUFFER_WRITABLE).cast("q")
+"""The same as 64-bit integers, or pointers: `INT64[(address >> 3) - 1]` is that at an address."""
 
-put_int64 = struct.Struct("=q").pack_into
-"""Store a 64-bit integer: `put_int64(MEMORY, address - 1, value)`."""
-
-put_int = struct.Struct("=i").pack_into
-put_pointer = struct.Struct("P").pack_into
-NULL = bytes(ctypes.sizeof(ctypes.c_void_p))
+INT32 = _view_of(4, sys.maxsize & ~3, _BUFFER_WRITABLE).cast("i")
+"""The same as C's int: `INT32[(address >> 2) - 1]` is that at an address."""
 
 
 def text_at(address: int) -> str:

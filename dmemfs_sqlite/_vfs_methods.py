@@ -9,7 +9,7 @@ import secrets
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dmemfs import MemoryFileSystem
 
@@ -29,12 +29,28 @@ from ._vfs_abi import (
     OPEN_READWRITE,
 )
 from ._vfs_failures import HELD, answer_failure, entered_uninterrupted, raise_held
-from ._vfs_memory import MEMORY, NULL, ONE, ZERO, put_int, put_pointer, text_at
-from ._vfs_open_file import OPEN_FILES, OpenFile
+from ._vfs_memory import INT32, INT64, MEMORY, text_at
+from ._vfs_open_file import KNOWN_NAMES, OPEN_FILES, KnownName, OpenFile, Volume
 
 _MOST_LINKS = 40
+# Behind a path, "vfs", its value, and the empty text at the end.
+_MOST_NULS_OF_VFS = 4
 # Characters: a name that has no more of them has no more bytes than a name may have.
 _SURELY_SHORT = 63
+
+
+class NameFunctions(NamedTuple):
+    """What SQLite tells of the name of a database, whose address each of them is called with.
+
+    Attributes:
+        uri_parameter: the value of the parameter of that key.
+        journal, log: the addresses of the names of the rollback journal and of the write-ahead log;
+            None before SQLite 3.31.
+    """
+
+    uri_parameter: Callable[[int, bytes], bytes | None]
+    journal: Callable[[int], int] | None
+    log: Callable[[int], int] | None
 
 
 @dataclass(slots=True)
@@ -44,12 +60,14 @@ class Registration:
     Attributes:
         fs: weak, so that a registration, which has no end, does not keep it alive.
         file_methods: the address of the `sqlite3_io_methods` of its files.
-        uri_parameter: `sqlite3_uri_parameter`, which takes the address of a name and a key.
+        names: the functions of SQLite that know more of a name than what it says.
+        volume: the locks of the file system.
     """
 
     fs: weakref.ref[MemoryFileSystem]
     file_methods: int
-    uri_parameter: Callable[[int, bytes], bytes | None]
+    names: NameFunctions
+    volume: Volume
 
     def file_system(self) -> MemoryFileSystem:
         fs = self.fs()
@@ -96,19 +114,43 @@ def open_in(
             flags = _ask_to_open(fs, path, flags)
         create = flags & OPEN_CREATE != 0
         exclusive = create and flags & OPEN_EXCLUSIVE != 0 and not again
-        node = None if exclusive else _usual_file(fs, path, create)
+        head, _, tail = path.rpartition("/")
+        node = None if exclusive else _usual_file(fs, head, tail, path, create)
         if node is None:
             node = fs._file_to_open(path, create=create, exclusive=exclusive)
-    opened = OpenFile(fs, node, path, flags)
-    OPEN_FILES[file] = opened
-    if name and flags & OPEN_MAIN_DB:
-        if registration.uri_parameter(name, b"delete_on_close") == b"1":
-            opened.flags |= OPEN_DELETEONCLOSE
-        if registration.uri_parameter(name, b"journal") == b"memory":
-            opened.atomic = True
-            # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
-            return flags | OPEN_MEMORY
+    if not flags & OPEN_MAIN_DB:
+        OPEN_FILES[file] = OpenFile(fs, node, path, flags, None)
+        return flags
+    opened = OPEN_FILES[file] = OpenFile(fs, node, path, flags, registration.volume)
+    parameters = _meet_name(opened, name, registration.names) if name else {}
+    if parameters.get(b"delete_on_close") == b"1":
+        opened.flags |= OPEN_DELETEONCLOSE
+    if parameters.get(b"journal") == b"memory":
+        opened.atomic = True
+        # SQLite then keeps the rollback journal in memory, unless it is told otherwise.
+        return flags | OPEN_MEMORY
     return flags
+
+
+def _meet_name(opened: OpenFile, name: int, names: NameFunctions) -> dict[bytes, bytes | None]:
+    """Return the parameters of a database's URI, and remember the names of its journals.
+
+    In memory they follow its own name, and the names of the journals follow them: key by value, and
+    an empty key at the end.
+    """
+    if names.journal is None or names.log is None:
+        keys = (b"delete_on_close", b"journal")
+        return {key: names.uri_parameter(name, key) for key in keys}
+    journal, log = names.journal(name), names.log(name)
+    texts = MEMORY[name - 1 : journal - 1].tobytes()
+    end = texts.index(b"\0")
+    if log - journal == end + len(b"-journal\0"):  # else SQLite has shortened the suffixes
+        opened.know_names(journal, log)
+    if texts.count(b"\0") <= _MOST_NULS_OF_VFS and texts.startswith(b"\0vfs\0", end):
+        return {}
+    _, *parameters = texts.split(b"\0")
+    pairs = list(zip(parameters[::2], parameters[1::2], strict=False))
+    return dict(reversed(pairs))  # the first of a key counts
 
 
 def _ask_to_open(fs: MemoryFileSystem, path: str, flags: int) -> int:
@@ -123,12 +165,8 @@ def _ask_to_open(fs: MemoryFileSystem, path: str, flags: int) -> int:
     return flags & ~(OPEN_READWRITE | OPEN_CREATE) | OPEN_READONLY
 
 
-def _usual_file(fs: MemoryFileSystem, path: str, create: bool) -> Any:
-    """Find, or make, a file whose directory was met before; None where it takes longer.
-
-    SQLite makes a journal for each transaction.
-    """
-    head, _, name = path.rpartition("/")
+def _usual_file(fs: MemoryFileSystem, head: str, name: str, path: str, create: bool) -> Any:
+    """Find, or make, a file whose directory was met before; None where it takes longer."""
     directory = fs._directories.get(head)
     if directory is None:
         return None
@@ -138,6 +176,21 @@ def _usual_file(fs: MemoryFileSystem, path: str, create: bool) -> Any:
     return fs._create_file(directory, name, path) if create and len(name) <= _SURELY_SHORT else None
 
 
+def open_journal(known: KnownName, file: int, flags: int) -> bool:
+    """Open a journal by its known name, and tell whether it was as quick as that.
+
+    SQLite makes one for each transaction.
+    """
+    fs, path, head, name = known
+    if fs._interceptors or flags & OPEN_EXCLUSIVE:
+        return False
+    node = _usual_file(fs, head, name, path, flags & OPEN_CREATE != 0)
+    if node is None:
+        return False
+    OPEN_FILES[file] = OpenFile(fs, node, path, flags, None)
+    return True
+
+
 @entered_uninterrupted
 def _open(
     vfs: int, name: int | None, file: int, flags: int, opened: int | None, again: bool = False
@@ -145,14 +198,16 @@ def _open(
     try:
         if HELD and not again:
             raise_held()
-        MEMORY[file - 1 : file - 1 + len(NULL)] = NULL  # so that nothing is closed if this fails
+        INT64[(file >> 3) - 1] = 0  # so that nothing is closed if this fails
         registration = REGISTRATIONS[vfs]
-        path = text_at(name) if name else None
-        fs = registration.file_system()
-        flags = open_in(registration, fs, path, name, file, flags, again=again)
+        known = KNOWN_NAMES.get(name)
+        if known is None or not open_journal(known, file, flags):
+            path = text_at(name) if name else None
+            fs = registration.file_system()
+            flags = open_in(registration, fs, path, name, file, flags, again=again)
         if opened:
-            put_int(MEMORY, opened - 1, flags)
-        put_pointer(MEMORY, file - 1, registration.file_methods)
+            INT32[(opened >> 2) - 1] = flags
+        INT64[(file >> 3) - 1] = registration.file_methods
         return OK
     except IsADirectoryError:
         return CANTOPEN_ISDIR
@@ -167,7 +222,10 @@ def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
     try:
         if HELD and not again:
             raise_held()
-        return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
+        known = KNOWN_NAMES.get(name)
+        if known is None:
+            return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
+        return delete_in(known[0], known[1], again=again)
     except BaseException as error:
         return answer_failure(error, IOERR_DELETE, again, False, _delete, vfs, name, sync)
 
@@ -186,13 +244,24 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
     try:
         if HELD and not again:
             raise_held()
-        fs: Any = REGISTRATIONS[vfs].fs()
-        path = text_at(name)
-        there = fs.exists(path) and has_content(fs, path)
-        MEMORY[answer - 1 : answer + 3] = ONE if there else ZERO
+        known = KNOWN_NAMES.get(name)
+        if known is None:
+            there = has_content(REGISTRATIONS[vfs].file_system(), text_at(name))
+        else:
+            there = is_there(known)
+        INT32[(answer >> 2) - 1] = there
         return OK
     except BaseException as error:
         return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)
+
+
+def is_there(known: KnownName) -> bool:
+    """Do as `has_content` for a known name."""
+    fs, path, head, name = known
+    directory = fs._directories.get(head)
+    if directory is not None and name not in directory.children and not directory.removed:
+        return False
+    return has_content(fs, path)
 
 
 def has_content(fs: MemoryFileSystem, path: str) -> bool:

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Collection
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from dmemfs import MemoryFileSystem
 
@@ -34,17 +34,21 @@ class OpenFile:
         flags: those of SQLite's xOpen.
         atomic: whether the rollback journal is in memory, see `answer_failure`.
         locks: what it shares with the other open files of its node.
+        volume: where they are; None for a file that SQLite never locks.
         level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
         restored: whether the file system was restored to a snapshot since it was used last.
+        known_names: what it has put into `KNOWN_NAMES`.
     """
 
     __slots__ = (
-        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "level", "locks"),
-        *("maps_index", "name", "other_schema", "other_version", "restored"),
-        *("shared_slots", "thread"),
+        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "known_names", "level"),
+        *("locks", "maps_index", "name", "other_schema", "other_version", "restored"),
+        *("shared_slots", "thread", "volume"),
     )
 
-    def __init__(self, fs: MemoryFileSystem, node: Any, name: str, flags: int) -> None:
+    def __init__(
+        self, fs: MemoryFileSystem, node: Any, name: str, flags: int, volume: Volume | None
+    ) -> None:
         self._node = node
         self._position = 0
         self.name = name
@@ -54,7 +58,29 @@ class OpenFile:
         self.shared_slots = self.exclusive_slots = self.thread = 0
         self.atomic = self.maps_index = False
         self.restored = self.other_version = self.other_schema = False
-        self.locks: NodeLocks = volume_of(fs).join(self) if flags & OPEN_MAIN_DB else _NO_LOCKS
+        self.known_names: tuple[int, ...] = ()
+        self.volume = volume
+        self.locks: NodeLocks = _NO_LOCKS if volume is None else volume.join(self)
+
+    def know_names(self, journal: int, log: int) -> None:
+        """Remember the names that SQLite asks for in each transaction.
+
+        They last as long as the database is open: to where SQLite closes it.
+
+        Args:
+            journal: where the name of the rollback journal stands.
+            log: where that of the write-ahead log does.
+        """
+        head, _, tail = self.name.rpartition("/")
+        self.known_names = (journal, log)  # before they are known: an interrupt may come between
+        KNOWN_NAMES[journal] = (self.fs, f"{self.name}-journal", head, f"{tail}-journal")
+        KNOWN_NAMES[log] = (self.fs, f"{self.name}-wal", head, f"{tail}-wal")
+
+    def forget_names(self) -> None:
+        """Forget them, before SQLite frees the memory that they are in."""
+        for address in self.known_names:
+            KNOWN_NAMES.pop(address, None)
+        self.known_names = ()
 
     def find_again(self) -> None:
         """Take up the file as it is after a restore.
@@ -74,7 +100,8 @@ class OpenFile:
                     raise OSError(errno.ESTALE, "another file is there now: connect again")
                 self.leave()
                 self._node = node
-                self.locks = volume_of(self.fs).join(self)
+                if self.volume is not None:
+                    self.locks = self.volume.join(self)
             self.other_version = self.flags & OPEN_MAIN_DB != 0
             self.other_schema = self.flags & (OPEN_MAIN_DB | OPEN_WAL) != 0
             self.restored = False
@@ -102,10 +129,18 @@ class OpenFile:
 
     def leave(self) -> None:
         """Give up every lock."""
-        if self.locks is not _NO_LOCKS:
+        if self.volume is not None:
             with self.fs._lock:
                 self.locks.abandon(self)
-                volume_of(self.fs).leave(self)
+                self.volume.leave(self)
+
+    def has_moved(self) -> bool:
+        """Tell whether its path leads elsewhere by now."""
+        head, _, tail = self.name.rpartition("/")
+        directory = self.fs._directories.get(head)
+        if directory is not None and directory.children.get(tail) is self._node:
+            return False
+        return self.fs._peek(self.name) is not self._node
 
     def in_transaction(self) -> bool:
         """Tell whether it is locked for a transaction."""
@@ -124,7 +159,8 @@ class Volume:
 
         The node lives as long as one of them is open, and so nobody else has its number.
         """
-        locks = self._locks.setdefault(id(file._node), NodeLocks())
+        number = id(file._node)
+        locks = self._locks.get(number) or self._locks.setdefault(number, NodeLocks())
         locks.files.add(file)
         return locks
 
@@ -136,8 +172,14 @@ class Volume:
                 del self._locks[id(file._node)]
 
 
-# Of journals and temporary files, which SQLite never locks.
 _NO_LOCKS = NodeLocks()
+"""Of journals and temporary files, which SQLite never locks."""
+
+KnownName: TypeAlias = tuple[MemoryFileSystem, str, str, str]
+"""What the name of a journal says: the file system, the path, and the two parts of the path."""
+
+KNOWN_NAMES: dict[int | None, KnownName] = {}
+"""Names of journals by their addresses."""
 
 OPEN_FILES: dict[int, OpenFile] = {}
 """The open files by the address of the `sqlite3_file` that SQLite knows them by."""
@@ -211,6 +253,7 @@ def _abandon_files_of_lost_threads() -> None:
     for address, file in list(OPEN_FILES.items()):
         if file.thread != this and file.in_transaction():
             del OPEN_FILES[address]
+            file.forget_names()
             file.leave()
 
 

@@ -31,7 +31,10 @@ from tests.live_databases import (
 )
 
 ROWS = 60
-_CALLS = ("_read_page", "_write", "_truncate", "_file_to_open", "_create_file", "remove", "exists")
+_CALLS = (
+    *("_read_page", "_write_page", "_truncate", "_file_to_open", "_create_file"),
+    *("remove", "exists", "stat"),
+)
 
 
 class FailingFileSystem(MemoryFileSystem):

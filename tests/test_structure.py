@@ -47,6 +47,7 @@ DMEMFS_ORDER = (
     "_history",
     "_merging",
     "_storage",
+    "_pages",
     "_lookup",
     "_creation",
     "_crossing",

@@ -342,7 +342,7 @@ class PatchedEntries(PathChooser):
             new, real_dst, dst_dir_fd = self._follow(dst, dst_dir_fd)
             if old is not None or new is not None:
                 if old is None or new is None or old[0].fs is not new[0].fs:
-                    raise os_error(errno.EXDEV)
+                    raise os_error(errno.EXDEV if src and dst else errno.ENOENT)
                 inside(old[0].fs, old[1], new[1])
                 return
         except OSError as error:

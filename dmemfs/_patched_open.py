@@ -308,7 +308,9 @@ class PatchedOpen:
         return text
 
     def _node_of_mode(self, mount: Mounted, inner: str, how: OpenMode) -> File:
-        flags = os.O_CREAT if how.creates else 0
+        flags = os.O_RDONLY if how.name == "rb" else os.O_RDWR
+        if how.creates:
+            flags |= os.O_CREAT
         if how.exclusive:
             flags |= os.O_EXCL
         if how.truncates:

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ._difference import Difference, compare
 from ._errors import os_error, refuse_to_pickle
+from ._open_modes import OPEN_MODES
 from ._past import show_past
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Snapshot:
         Raises:
             OSError: EROFS, the mode would write; and those of reading.
         """
-        if set(mode) & set("wax+"):
+        if mode in OPEN_MODES and set(mode) & set("wax+"):
             raise os_error(errno.EROFS, path)
         file: IO[Any] = self._view().open(path, mode, buffering, encoding, errors, newline)
         return file

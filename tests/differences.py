@@ -1,7 +1,8 @@
 """Where MemoryFileSystem is meant to differ from a file system of the kernel, and why.
 
-A test that leaves something out of a comparison names the entry here that says so, as in: see the
-difference "holes".
+This is the one table. A test that leaves something out of a comparison names the entry here that
+says so, as in: see the difference "holes". Checks of `dmemfs.testing.check_filesystem` that a real
+directory is excused from stand in its entries.
 """
 
 from __future__ import annotations
@@ -11,12 +12,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """One justified difference."""
+    """One justified difference.
+
+    Attributes:
+        name: how tests call it.
+        real: what the real one does.
+        memory: what happens here instead.
+        reason: why.
+        checks: names of conformance checks that expect what happens here.
+    """
 
     name: str
     real: str
     memory: str
     reason: str
+    checks: tuple[str, ...] = ()
 
 
 DIFFERENCES = [
@@ -49,12 +59,14 @@ DIFFERENCES = [
         real="A path may leave a directory through '..'.",
         memory="'..' of the root is the root, as in the kernel for the real root.",
         reason="The stand-in for comparisons is a directory in the middle of a real tree.",
+        checks=("paths_do_not_lead_above_the_root", "the_root_stays"),
     ),
     Difference(
         name="failed move",
         real="The parents that a move made before it failed stay.",
         memory="A move that fails has made nothing.",
         reason="move() is one operation here, and a refused operation changes nothing.",
+        checks=("refused_moves_make_no_parents",),
     ),
     Difference(
         name="file descriptors as paths",
@@ -64,9 +76,10 @@ DIFFERENCES = [
     ),
     Difference(
         name="errors of utime",
-        real="The OSError of os.utime() names no file.",
+        real="Before Python 3.13, the OSError of os.utime() names no file.",
         memory="It names the file, as every other one does.",
-        reason="CPython leaves it out because the times could be at fault; a path helps more.",
+        reason="CPython left it out because the times could be at fault; a path helps more.",
+        checks=("errors_of_utime",),
     ),
     Difference(
         name="bytes-like paths",
@@ -95,5 +108,33 @@ DIFFERENCES = [
         memory="glob() gives every path once.",
         reason="Nobody wants a file twice.",
     ),
+    Difference(
+        name="iteration over a binary file",
+        real="iter(file) is the file.",
+        memory="iter(file) is the buffer of io below it.",
+        reason="Lines come at the speed of C.",
+    ),
+    Difference(
+        name="refused binary write",
+        real="ENOSPC comes at the next flush, where a buffer is in use.",
+        memory="ENOSPC comes at once for a binary write of 2 KiB or more.",
+        reason="The sooner the better; text files keep what was refused for the next flush, as the "
+        "builtin does.",
+    ),
+    Difference(
+        name="position after appending",
+        real="The position of a buffered file open for appending moves to the end at the flush.",
+        memory="It is at the end as soon as a write is done.",
+        reason="What is written directly is there at once.",
+    ),
+    Difference(
+        name="attributes of file objects",
+        real="closed and name are read-only.",
+        memory="They can be assigned.",
+        reason="They are slots, which io finds faster.",
+    ),
 ]
 """Every justified difference; tests name them, see test_differences.py."""
+
+EXCUSED_CHECKS = {name: entry.reason for entry in DIFFERENCES for name in entry.checks}
+"""The conformance checks that a real directory is excused from, each with its reason."""

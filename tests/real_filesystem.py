@@ -182,9 +182,11 @@ class RealFileSystem:
             errors=errors,
             newline=newline,
         )
-        raw: Any = getattr(file, "buffer", file)
-        raw = getattr(raw, "raw", raw)
-        raw.name = os.fspath(path)
+        binary: Any = getattr(file, "buffer", file)
+        try:
+            binary.name = os.fspath(path)
+        except AttributeError:  # io's buffers have the name of what is below them
+            binary.raw.name = os.fspath(path)
         return file
 
     def read_bytes(self, path: AnyPath) -> bytes:
@@ -220,8 +222,8 @@ class RealFileSystem:
 
     # -- attributes ----------------------------------------------------------------------------
 
-    def stat(self, path: AnyPath) -> os.stat_result:
-        result: os.stat_result = self._call(os.stat, path)
+    def stat(self, path: AnyPath, *, follow_symlinks: bool = True) -> os.stat_result:
+        result: os.stat_result = self._call(os.stat, path, follow_symlinks=follow_symlinks)
         return result
 
     def lstat(self, path: AnyPath) -> os.stat_result:

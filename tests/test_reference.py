@@ -20,13 +20,14 @@ import pytest
 
 import dmemfs
 import dmemfs._cli
+import dmemfs.testing
 import dmemfs_sqlite
 import dmemfs_sqlite._cli
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOCS = PROJECT / "docs"
 
-PACKAGES = (dmemfs, dmemfs_sqlite)
+PACKAGES = (dmemfs, dmemfs.testing, dmemfs_sqlite)
 
 # By their names alone: to import some of them needs the framework that they are for.
 PUBLIC_MODULES = {

@@ -9,20 +9,22 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-import dmemfs
+import dmemfs.testing
 import dmemfs_sqlite
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("dmemfs", "dmemfs_sqlite")
 LONGEST_MODULE = 500
 
-# One module for each framework that people use this with; imported by name, and only if used.
-INTEGRATIONS = {
+# What is imported by its own name, and only if used: what frameworks need, and checks for others.
+PUBLIC_MODULES = {
     "dmemfs/pytest_plugin.py",
+    "dmemfs/testing.py",
     "dmemfs/unittest_mixin.py",
     "dmemfs_sqlite/django.py",
     "dmemfs_sqlite/pytest_plugin.py",
@@ -59,6 +61,9 @@ DMEMFS_ORDER = (
     "_versioning",
     "_difference",
     "_past",
+    "_raw_file",
+    "_handles",
+    "_open_modes",
     "_snapshot",
     "_cloning",
     "_snapshots",
@@ -78,9 +83,6 @@ DMEMFS_ORDER = (
     "_trees",
     "_showing",
     "_invariants",
-    "_raw_file",
-    "_handles",
-    "_open_modes",
     "_interception",
     "_mount_table",
     "_virtual_descriptors",
@@ -102,6 +104,21 @@ DMEMFS_ORDER = (
     "_memory_filesystem",
     "_cli",
     "__main__",
+    "_conformance_report",
+    "_conformance",
+    "_conformance_reading",
+    "_conformance_errors",
+    "_conformance_opening",
+    "_conformance_binary_files",
+    "_conformance_text_files",
+    "_conformance_handles",
+    "_conformance_directories",
+    "_conformance_names",
+    "_conformance_attributes",
+    "_conformance_threads",
+    "_conformance_read_only",
+    "_conformance_suite",
+    "testing",
     "pytest_plugin",
     "unittest_mixin",
 )
@@ -131,6 +148,7 @@ def imported_modules(path: Path) -> Iterator[str]:
                 yield whole if is_module else source
 
 
+@cache
 def imports_within(package: str) -> dict[str, set[str]]:
     """Return which modules of the package each of its modules imports; `__init__` aside."""
     prefix = f"{package}."
@@ -161,6 +179,16 @@ def test_the_public_names_of_dmemfs() -> None:
         "Usage",
         "materialize",
         "mount",
+    ]
+
+
+def test_the_public_names_of_dmemfs_testing() -> None:
+    assert dmemfs.testing.__all__ == [
+        "CHECKS",
+        "ConformanceError",
+        "Misbehaviour",
+        "check_filesystem",
+        "check_read_only_filesystem",
     ]
 
 
@@ -200,11 +228,14 @@ def test_the_public_methods_of_the_file_system() -> None:
     assert public == set(names.split())
 
 
-@pytest.mark.parametrize("package", [dmemfs, dmemfs_sqlite], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [dmemfs, dmemfs.testing, dmemfs_sqlite], ids=lambda package: package.__name__
+)
 def test_public_names_exist_and_are_documented(package: object) -> None:
     for name in package.__all__:  # type: ignore[attr-defined]
         assert not name.startswith("_")
-        assert getattr(package, name).__doc__, f"{name} has no docstring"
+        public = getattr(package, name)
+        assert public.__doc__ or not callable(public), f"{name} has no docstring"
 
 
 def test_the_public_methods_are_documented() -> None:
@@ -212,9 +243,11 @@ def test_the_public_methods_are_documented() -> None:
         assert name.startswith("_") or method.__doc__, f"{name} has no docstring"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_init_only_exports(package: str) -> None:
-    tree = ast.parse((PROJECT / package / "__init__.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(
+    "module", ["dmemfs/__init__.py", "dmemfs/testing.py", "dmemfs_sqlite/__init__.py"]
+)
+def test_public_modules_only_export(module: str) -> None:
+    tree = ast.parse((PROJECT / module).read_text(encoding="utf-8"))
     imported: list[str] = []
     exported: list[str] = []
     docstring, *statements = tree.body
@@ -239,7 +272,7 @@ def test_packages_tell_type_checkers_that_they_are_typed(package: str) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_are_private_and_not_long(path: Path) -> None:
-    assert path.stem.startswith("_") or name_of(path) in INTEGRATIONS
+    assert path.stem.startswith("_") or name_of(path) in PUBLIC_MODULES
     length = len(path.read_text(encoding="utf-8").splitlines())
     assert length <= LONGEST_MODULE, f"{length} lines: it has more than one concern"
 
@@ -375,7 +408,7 @@ def test_the_file_system_alone_does_not_load_sqlite() -> None:
 
 def test_what_few_need_is_not_loaded_before_it_is_used() -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
-    rarely = {"tarfile", "zipfile", "hashlib", "argparse", "tempfile", "datetime"}
+    rarely = {"tarfile", "zipfile", "hashlib", "argparse", "tempfile", "datetime", "dmemfs.testing"}
     assert not rarely & set(run_python(code).split())
 
 

@@ -103,8 +103,10 @@ class Grafting(Snapshots):
             builder.add(entry)
         builder.finish()
         unknown = {entry.path for entry in entries if entry.metadata is None}
+        # Not with our own lock held: a fork takes the locks of all file systems, in any order.
+        ready = staged._capture("/")
         with self._lock, self._all_or_nothing():
-            self._graft(staged._capture("/"), unknown, path)
+            self._graft(ready, unknown, path)
 
     def _require_room(self, stored: int, path: StrPath, nodes: int = 0) -> int:
         """Return how many bytes are free, or raise QuotaExceededError if these do not fit.

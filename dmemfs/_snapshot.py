@@ -185,10 +185,14 @@ class Snapshot:
 
     def _view(self) -> Any:
         """Return a file system that shows what is kept, and keeps it for whoever uses it."""
-        fs, version = self._fs, self._version_in(self._fs)
-        with fs._lock:
-            if self._past is None:
-                past = fs._new_like(None, None)
-                show_past(past, fs, version)
-                self._past = past
-        return self._past
+        fs, past = self._fs, self._past
+        version = self._version_in(fs)
+        if past is None:
+            # Not with the lock held: a new one waits for forks, and they for the locks of all.
+            made = fs._new_like(None, None)
+            with fs._lock:
+                past = self._past
+                if past is None:
+                    show_past(made, fs, version)
+                    self._past = past = made
+        return past

@@ -32,7 +32,9 @@ def expand_pattern(fs: Listing, pattern: str) -> Iterator[str]:
         return
     directories: Iterator[str]
     if base and base != "/" and _MAGIC.search(base):
-        directories = (path for path in expand_pattern(fs, base) if fs.is_dir(path))
+        # Each once: "**" behind "**" finds everything in as many ways as there are levels.
+        found = dict.fromkeys(expand_pattern(fs, base))
+        directories = (path for path in found if fs.is_dir(path))
     elif fs.is_dir(base or "/"):
         directories = iter([base])
     else:
@@ -54,15 +56,17 @@ def matches_path(path: str, pattern: str) -> bool:
 
 
 def _match_names(names: list[str], parts: list[str]) -> bool:
-    if not parts:
-        return not names
-    if parts[0] == "**":
-        return any(_match_names(names[start:], parts[1:]) for start in range(len(names) + 1))
-    return (
-        bool(names)
-        and fnmatch.fnmatchcase(names[0], parts[0])
-        and _match_names(names[1:], parts[1:])
-    )
+    matched = {0}  # how many names the parts so far may stand for
+    for part in parts:
+        if part == "**":
+            matched = set(range(min(matched, default=len(names) + 1), len(names) + 1))
+        else:
+            matched = {
+                count + 1
+                for count in matched
+                if count < len(names) and fnmatch.fnmatchcase(names[count], part)
+            }
+    return len(names) in matched
 
 
 def _matching_names(fs: Listing, directory: str, pattern: str) -> Iterator[str]:

@@ -175,7 +175,9 @@ def _usual_file(fs: MemoryFileSystem, head: str, name: str, path: str, create: b
     found = directory.children.get(name)
     if found is not None:
         return found if hasattr(found, "content") else None
-    return fs._create_file(directory, name, path) if create and len(name) <= _SURELY_SHORT else None
+    if create and 0 < len(name) <= _SURELY_SHORT:  # the root has no name
+        return fs._create_file(directory, name, path)
+    return None
 
 
 def open_journal(known: KnownName, file: int, flags: int) -> bool:

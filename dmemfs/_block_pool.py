@@ -10,11 +10,18 @@ from __future__ import annotations
 import contextlib
 import mmap
 import sys
+import weakref
+from typing import TypeVar
 
 BLOCK_SHIFT = 16
 BLOCK_SIZE = 1 << BLOCK_SHIFT
 _SEGMENT_SIZE = 4 << 20
+_MOST_DIRTY = (16 << 20) >> BLOCK_SHIFT
+_GIVE_BACK: int | None = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
 _LOST = memoryview(bytes(BLOCK_SIZE))  # what a block shows whose memory was taken back
+
+
+_Item = TypeVar("_Item")
 
 
 class Block:
@@ -28,14 +35,17 @@ class Block:
         owner: the token of the only block list that may write the block in place.
     """
 
-    __slots__ = ("_pool", "owner", "view")
+    __slots__ = ("_offset", "_pool", "owner", "view")
 
     view: memoryview
     owner: object
 
-    def __init__(self, view: memoryview, owner: object, pool: BlockPool | None) -> None:
+    def __init__(
+        self, view: memoryview, owner: object, pool: BlockPool | None, offset: int = 0
+    ) -> None:
         self.view = view
         self.owner = owner
+        self._offset = offset
         self._pool = pool
 
     def __del__(self) -> None:
@@ -47,7 +57,43 @@ class Block:
             # The collector finalises a whole garbage cycle before it frees any of it: a later
             # finaliser may still write through this block, and must not meet the new owner.
             view, self.view, self.owner = self.view, _LOST, None
-            pool.take_back(view)
+            pool.take_back(view, self._offset)
+
+
+class _Segment(mmap.mmap):
+    """A mapping from which blocks are cut. It lives as long as one of them is in use or kept.
+
+    Attributes:
+        dirty: the offsets of blocks that are neither, and still take memory.
+        clean: those of blocks that take none, since it was given back to the OS.
+        is_listed: whether the pool knows that there are any.
+    """
+
+    dirty: list[int]
+    clean: list[int]
+    is_listed: bool
+
+    def clear(self) -> None:
+        """Give back the memory of the blocks that are not in use."""
+        # Each step takes an offset from a list or puts it there: who has it, has the block alone.
+        offsets = sorted(_drained(self.dirty))
+        start = 0
+        for position, offset in enumerate(offsets, 1):
+            if position == len(offsets) or offsets[position] != offset + BLOCK_SIZE:
+                with contextlib.suppress(OSError):  # as of memory that may not be swapped
+                    length = offset + BLOCK_SIZE - offsets[start]
+                    self.madvise(_GIVE_BACK, offsets[start], length)  # type: ignore[arg-type]
+                start = position
+        self.clean.extend(offsets)
+
+
+def _drained(items: list[_Item]) -> list[_Item]:
+    """Take all out of a list that other threads, or finalisers, may change meanwhile."""
+    found = []
+    with contextlib.suppress(IndexError):
+        while items:
+            found.append(items.pop())
+    return found
 
 
 class BlockPool:
@@ -55,17 +101,20 @@ class BlockPool:
 
     The contents of a block handed out are arbitrary: whoever takes it zeroes what it does not
     write. Memory beyond what is kept goes back to the OS segment by segment, as the last block
-    of each is dropped.
+    of each is dropped; and where a segment has to stay because some of its blocks are in use, that
+    of the others is given back, and they are used before a new segment is.
 
     Args:
         keep: the most bytes of returned blocks to keep.
     """
 
-    __slots__ = ("_free", "_most_free")
+    __slots__ = ("_dirty", "_free", "_most_free", "_segments")
 
     def __init__(self, keep: int) -> None:
-        self._free: list[memoryview] = []
+        self._free: list[tuple[memoryview, int]] = []  # with the offset in the segment
         self._most_free = keep // BLOCK_SIZE
+        self._segments: list[weakref.ref[_Segment]] = []  # those with blocks that are not in use
+        self._dirty = 0  # how many such blocks may still take memory
 
     def take(self, owner: object) -> Block:
         """Return a block for `owner` to write.
@@ -73,33 +122,71 @@ class BlockPool:
         Raises:
             MemoryError: the OS gives no more memory.
         """
-        try:
-            view = self._free.pop()
-        except IndexError:
-            view = self._map_segment()
-        return Block(view, owner, self)
+        while True:
+            try:
+                view, offset = self._free.pop()
+                return Block(view, owner, self, offset)
+            except IndexError:
+                if not self._reuse():
+                    self._map_segment()
 
-    def take_back(self, view: memoryview) -> None:
+    def take_back(self, view: memoryview, offset: int) -> None:
         """Keep the memory of a block that nobody refers to any more, or let it go."""
         if len(self._free) < self._most_free:
-            self._free.append(view)
+            self._free.append((view, offset))
+            return
+        segment: _Segment = view.obj  # type: ignore[assignment]
+        segment.dirty.append(offset)
+        if not segment.is_listed:
+            segment.is_listed = True
+            self._segments.append(weakref.ref(segment))
+        self._dirty += 1
+        if self._dirty > _MOST_DIRTY:
+            del segment, view
+            self._clear()
 
-    def _map_segment(self) -> memoryview:
+    def _clear(self) -> None:
+        """Give back what segments hold that are gone by now, or only hold for other blocks."""
+        self._dirty = 0
+        for reference in _drained(self._segments):
+            segment = reference()
+            if segment is not None:
+                self._segments.append(reference)
+                if _GIVE_BACK is not None:
+                    segment.clear()
+
+    def _reuse(self) -> bool:
+        """Make the unused blocks of one segment free; tell whether there was any."""
+        with contextlib.suppress(IndexError):
+            while segments := self._segments:
+                segment = segments.pop()()
+                if segment is None:
+                    continue
+                segment.is_listed = False
+                offsets = _drained(segment.clean) + _drained(segment.dirty)
+                whole = memoryview(segment)
+                self._free += [(whole[at : at + BLOCK_SIZE], at) for at in offsets]
+                if offsets:
+                    return True
+        return False
+
+    def _map_segment(self) -> None:
         try:
             # Private where the OS can: a forked child must not write into its parent's files.
             segment = (
-                mmap.mmap(-1, _SEGMENT_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+                _Segment(-1, _SEGMENT_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
                 if sys.platform != "win32"
-                else mmap.mmap(-1, _SEGMENT_SIZE)
+                else _Segment(-1, _SEGMENT_SIZE)
             )
         except OSError as error:
             raise MemoryError(f"cannot map {_SEGMENT_SIZE:,} bytes: {error}") from error
         if hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):  # a kernel built without huge pages
                 segment.madvise(mmap.MADV_HUGEPAGE)
+        segment.dirty, segment.clean, segment.is_listed = [], [], False
         whole = memoryview(segment)
-        views = [whole[at : at + BLOCK_SIZE] for at in range(0, _SEGMENT_SIZE, BLOCK_SIZE)]
-        first = views[0]
         # Last in, first out: the next blocks taken are the neighbours of this one.
-        self._free.extend(reversed(views[1:]))
-        return first
+        self._free += [
+            (whole[at : at + BLOCK_SIZE], at)
+            for at in reversed(range(0, _SEGMENT_SIZE, BLOCK_SIZE))
+        ]

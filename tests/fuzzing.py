@@ -38,7 +38,7 @@ NAMES = st.one_of(
 
 def examples(usual: int) -> Callable[[Any], Any]:
     """Return settings: so many examples, and very many more in the long run."""
-    return settings(max_examples=usual * (400 if SOAK else 1))
+    return settings(max_examples=usual * (1000 if SOAK else 1))
 
 
 @pytest.fixture(autouse=True)

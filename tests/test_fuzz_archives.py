@@ -117,7 +117,7 @@ def test_sound_tars_come_in(dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", TARS)
 def test_tars_with_something_wrong_and_right_checksums(dialect: str) -> None:
-    @examples(60)
+    @examples(20)
     @given(members=tar_members.altered(tar_members.members_of(TARS[dialect])))
     def check(members: Any) -> None:
         bring_in(tar_members.put_together(members))
@@ -125,7 +125,7 @@ def test_tars_with_something_wrong_and_right_checksums(dialect: str) -> None:
     check()
 
 
-@examples(20)
+@examples(10)
 @given(
     members=tar_members.altered(tar_members.members_of(TARS["pax"])),
     compress=st.sampled_from(COMPRESSIONS),
@@ -138,7 +138,7 @@ def test_compressed_tars_with_something_wrong_within(members: Any, compress: Any
         assert plain.export_tree() == compressed.export_tree()
 
 
-@examples(30)
+@examples(10)
 @given(
     data=st.one_of(
         st.sampled_from(sorted(TARS.values())).flatmap(flipped),
@@ -152,25 +152,25 @@ def test_tars_that_were_changed_at_random(data: bytes) -> None:
     bring_in(data, format="tar")
 
 
-@examples(60)
+@examples(20)
 @given(data=zip_members.archives())
 def test_zips_of_members_that_mean_no_good(data: bytes) -> None:
     bring_in(data)
 
 
-@examples(100)
+@examples(40)
 @given(data=zip_members.archives().flatmap(zip_members.altered))
 def test_zips_with_headers_that_lie(data: bytes) -> None:
     bring_in(data, format="zip")
 
 
-@examples(30)
+@examples(10)
 @given(data=st.one_of(zip_members.archives().flatmap(flipped), st.binary(max_size=300)))
 def test_zips_that_were_changed_at_random(data: bytes) -> None:
     bring_in(data, format="zip")
 
 
-@examples(20)
+@examples(10)
 @given(members=st.lists(st.tuples(st.sampled_from("abcd"), st.binary(max_size=40)), max_size=4))
 def test_what_goes_out_comes_back(members: list[tuple[str, bytes]]) -> None:
     fs = MemoryFileSystem()

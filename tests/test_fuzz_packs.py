@@ -68,7 +68,7 @@ def test_taking_apart_and_putting_together_changes_nothing() -> None:
     assert unpack(PACK) is not None
 
 
-@examples(120)
+@examples(45)
 @given(members=altered(members_of(PACK), protected=2))
 def test_packs_with_something_wrong_and_the_right_checksum(members: Any) -> None:
     fs = unpack(sealed(members))
@@ -76,14 +76,14 @@ def test_packs_with_something_wrong_and_the_right_checksum(members: Any) -> None
         assert_comes_back(fs)
 
 
-@examples(30)
+@examples(10)
 @given(members=altered(members_of(PACK)))
 def test_packs_whose_beginning_or_end_is_wrong(members: Any) -> None:
     fs = unpack(put_together(members))
     assert fs is None or picture(fs) == picture(MemoryFileSystem.unpack(io.BytesIO(PACK)))
 
 
-@examples(30)
+@examples(10)
 @given(data=st.one_of(flipped(PACK), st.binary(max_size=1500)))
 def test_bytes_that_were_changed_at_random(data: bytes) -> None:
     assert data == PACK or unpack(data) is None
@@ -94,7 +94,7 @@ def test_compressed_packs_that_were_changed_at_random(compress: Any) -> None:
     whole = packed(sample(MemoryFileSystem()), compress)
     expected = picture(MemoryFileSystem.unpack(io.BytesIO(whole)))
 
-    @examples(15)
+    @examples(10)
     @given(data=flipped(whole))
     def check(data: bytes) -> None:
         fs = unpack(data)
@@ -103,7 +103,7 @@ def test_compressed_packs_that_were_changed_at_random(compress: Any) -> None:
     check()
 
 
-@examples(15)
+@examples(10)
 @given(
     members=altered(members_of(PACK), protected=2),
     compress=st.sampled_from([gzip.compress, bz2.compress, lzma.compress]),
@@ -115,7 +115,7 @@ def test_compressed_packs_with_something_wrong_within(members: Any, compress: An
     assert plain is None or compressed is None or picture(plain) == picture(compressed)
 
 
-@examples(25)
+@examples(10)
 @given(steps=STEPS, quota=st.integers(0, 3 * BLOCK), nodes=st.integers(1, 10))
 def test_a_sound_pack_is_refused_only_for_want_of_room(
     steps: list[Any], quota: int, nodes: int

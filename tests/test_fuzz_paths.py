@@ -101,7 +101,7 @@ def outcome(fs: MemoryFileSystem, path: str) -> str | int:
     return name
 
 
-@examples(200)
+@examples(80)
 @given(path=PATHS)
 def test_a_path_leads_where_the_grammar_says(path: str) -> None:
     fs = a_tree()
@@ -140,7 +140,7 @@ OPERATIONS: list[Callable[[Any, str, str], object]] = [
 ]
 
 
-@examples(100)
+@examples(40)
 @given(operation=st.sampled_from(OPERATIONS), path=PATHS, other=PATHS)
 def test_an_operation_does_it_or_changes_nothing(operation: Any, path: str, other: str) -> None:
     fs = a_tree()
@@ -170,7 +170,7 @@ PATTERNS = st.tuples(st.sampled_from(["", "/"]), st.lists(PATTERN_PARTS, max_siz
 )
 
 
-@examples(100)
+@examples(40)
 @given(pattern=PATTERNS)
 def test_a_pattern_finds_what_is_there_once(pattern: str) -> None:
     fs = a_tree()
@@ -263,7 +263,7 @@ REFUSALS = (
 NESTED = st.recursive(LEAVES, lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=6)
 
 
-@examples(100)
+@examples(40)
 @given(tree=st.dictionaries(KEYS, NESTED, max_size=3), quota=st.sampled_from([0, 5, 1000]))
 def test_a_tree_of_anything_becomes_a_tree_or_is_refused(tree: Any, quota: int) -> None:
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem
+from dmemfs import MemoryFileSystem, _block_pool
 
 BLOCK = 64 * 1024
 
@@ -25,7 +24,7 @@ class TestMemoryError:
     @pytest.fixture
     def scarce_memory(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         """Return a function after which only so many more mappings can be had."""
-        original = mmap.mmap
+        original = _block_pool._Segment
         allowed = [1 << 30]
 
         class ScarceMapping(original):  # type: ignore[misc, valid-type]
@@ -35,7 +34,7 @@ class TestMemoryError:
                 allowed[0] -= 1
                 return original(*args, **options)
 
-        monkeypatch.setattr(mmap, "mmap", ScarceMapping)
+        monkeypatch.setattr(_block_pool, "_Segment", ScarceMapping)
 
         def allow(mappings: int) -> None:
             allowed[0] = mappings

@@ -1,8 +1,8 @@
 """What is closed, removed or let go of leaves nothing behind, however often it is done.
 
-Each cycle is done many times, in parts. What a part leaves behind is measured in blocks and bytes of
-memory; caches and tables grow in the first parts, what leaks grows in every one. With DMEMFS_SOAK=1
-there are 10,000 cycles of each kind.
+Each cycle is done many times, in parts. What a part leaves behind is measured in blocks and bytes
+of memory; caches and tables grow in the first parts, what leaks grows in every one. With
+DMEMFS_SOAK=1 there are 10,000 cycles of each kind.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def measure() -> tuple[int, int, int]:
     if hasattr(sys, "_clear_type_cache"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            sys._clear_type_cache()  # it keeps names, thousands of them, from whatever was looked up
+            sys._clear_type_cache()  # thousands of names of whatever was looked up
     used = library_of()._library.sqlite3_memory_used
     used.restype = ctypes.c_int64
     return sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0], used()
@@ -212,9 +212,10 @@ def pack_and_unpack(fs: MemoryFileSystem) -> None:
     fs.pack(stream, compress="gzip")
     stream.seek(0)
     copy = MemoryFileSystem.unpack(stream)
+    form: Any
     for form in ("zip", "gztar"):
         archive = io.BytesIO()
-        copy.export_archive(archive, "/d", format=form)  # type: ignore[arg-type]
+        copy.export_archive(archive, "/d", format=form)
         archive.seek(0)
         fs.import_archive(archive, "/into")
     fs.rmtree("/into")
@@ -297,7 +298,7 @@ def test_the_measure_finds_a_leak_of_one_small_object_per_cycle() -> None:
         assert_nothing_is_left(lambda: kept.append([]))
 
 
-# --- memory that the operating system sees ---------------------------------------------------------
+# --- memory that the operating system sees --------------------------------------------------------
 
 
 def resident() -> int:

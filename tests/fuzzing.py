@@ -36,9 +36,12 @@ NAMES = st.one_of(
 """Names of members: plain ones, such as lead elsewhere, and such as are none."""
 
 
+FOR_LONG = pytest.mark.timeout(3600 if SOAK else 60)
+
+
 def examples(usual: int) -> Callable[[Any], Any]:
     """Return settings: so many examples, and very many more in the long run."""
-    return settings(max_examples=usual * (1000 if SOAK else 1))
+    return settings(max_examples=usual * (200 if SOAK else 1))
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from dmemfs import ArchiveError, MemoryFileSystem, QuotaExceededError
 from tests import tar_members, zip_members
-from tests.fuzzing import CountingStream, examples, flipped, nothing_on_disk, state  # noqa: F401
+from tests.fuzzing import FOR_LONG, CountingStream, examples, flipped, nothing_on_disk, state  # noqa: F401
 from tests.moved_trees import BLOCK, sample
+
+pytestmark = FOR_LONG
 
 QUOTA, NODES = 4 * BLOCK, 40
 _NOT_FILES = (FileExistsError, IsADirectoryError, NotADirectoryError)

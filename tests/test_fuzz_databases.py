@@ -25,8 +25,10 @@ from dmemfs_sqlite import (
     memory_uri,
 )
 from dmemfs_sqlite._uri import require_memory_uri
-from tests.fuzzing import INTERESTING, examples, flipped, nothing_on_disk  # noqa: F401
+from tests.fuzzing import FOR_LONG, INTERESTING, examples, flipped, nothing_on_disk  # noqa: F401
 from tests.sqlite_databases import content, unique_uri
+
+pytestmark = FOR_LONG
 
 PATH = "/app.db"
 PAGE = 512

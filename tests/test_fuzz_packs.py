@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmemfs import MemoryFileSystem, PackError, QuotaExceededError
-from tests.fuzzing import CountingStream, examples, flipped, nothing_on_disk  # noqa: F401
+from tests.fuzzing import FOR_LONG, CountingStream, examples, flipped, nothing_on_disk  # noqa: F401
 from tests.moved_trees import BLOCK, STEPS, grow, picture, sample
 from tests.tar_members import altered, members_of, put_together, sealed
+
+pytestmark = FOR_LONG
 
 QUOTA, NODES = 4 * BLOCK, 30
 

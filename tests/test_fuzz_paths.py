@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from dmemfs import Link, MemoryFileSystem
 from dmemfs._glob import expand_pattern, matches_path
-from tests.fuzzing import examples, nothing_on_disk, state  # noqa: F401
+from tests.fuzzing import FOR_LONG, examples, nothing_on_disk, state  # noqa: F401
+
+pytestmark = FOR_LONG
 
 DIRECTORY, FILE, LINK = "directory", "file", "link"
 # What is there, and for links where they lead.

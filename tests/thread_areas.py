@@ -203,7 +203,7 @@ class Area:
     def compare(self, *, alone: bool = False) -> None:
         """Compare with the model; the count too, if no snapshot of another thread is open.
 
-        What was changed after a snapshot and then removed counts where it was, until that is closed.
+        What was changed after a snapshot and then removed counts until that is closed.
         """
         names = {name for name in self.fs.listdir(self.top) if not name.startswith("database")}
         assert names == set(self.files)

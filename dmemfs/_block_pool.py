@@ -142,7 +142,6 @@ class BlockPool:
             self._segments.append(weakref.ref(segment))
         self._dirty += 1
         if self._dirty > _MOST_DIRTY:
-            del segment, view
             self._clear()
 
     def _clear(self) -> None:

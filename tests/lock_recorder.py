@@ -15,9 +15,10 @@ Recorded are all locks that `dmemfs` and `dmemfs_sqlite` make while this is in p
 they have made on import, the lock inside of each buffer of `io`, and advisory locks. As a plugin it
 does so in every test:
 
-    python -m pytest -p tests.lock_recorder --ignore-glob="*interrupt*"
+    python -m pytest -p tests.lock_recorder -k "not interrupt and not lock_order and not complexity"
 
-Tests that interrupt an operation at each of its steps would interrupt the recorder.
+Tests that interrupt an operation at each of its steps would interrupt the recorder, others count
+its steps.
 """
 
 from __future__ import annotations

@@ -481,13 +481,15 @@ def test_every_lock_is_recorded() -> None:
 def test_locks_are_made_in_the_way_that_is_recorded() -> None:
     """By `threading.Lock()` or `threading.RLock()`, in an assignment."""
     other_ways = re.compile(
-        r"from (_?threading?|queue) import|import (_thread|queue|multiprocessing)"
-        r"|threading\.(Condition|Semaphore|BoundedSemaphore|Barrier)\("
+        r"from (_thread|threading|queue) import (?!get_ident$)"
+        r"|import (_thread|queue|multiprocessing)"
+        r"|threading\.(Condition|Semaphore|BoundedSemaphore)\(",
+        re.MULTILINE,
     )
     for package in (dmemfs, dmemfs_sqlite):
         for path in Path(package.__path__[0]).glob("*.py"):
             source = path.read_text(encoding="utf-8")
-            assert other_ways.search(source) is None, path
+            assert not other_ways.findall(source), path
             for line in source.splitlines():
                 if "threading.Lock()" in line or "threading.RLock()" in line:
                     assert re.match(r"\s*[\w.]+ = threading\.R?Lock\(\)", line), line

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import pytest
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from dmemfs import MemoryFileSystem, Snapshot
 from tests.comparison import outcome
 from tests.file_model import ModelFile
+from tests.machines import CountedMachine, machine_test, run_machine
 from tests.snapshot_states import (
     BLOCK,
     State,
@@ -60,7 +59,7 @@ class Handle(NamedTuple):
     appends: bool
 
 
-class SnapshotMachine(RuleBasedStateMachine):
+class SnapshotMachine(CountedMachine):
     """Random changes, with handles open and several snapshots alive."""
 
     def __init__(self) -> None:
@@ -425,15 +424,11 @@ class SnapshotMachine(RuleBasedStateMachine):
         self.readers.clear()
         while self.kept:
             self.kept.pop().snap.close()
-        gc.collect(0)
+        gc.collect()
         self.counts_are_exact()
         self.all_is_as_in_the_model()
 
 
-SnapshotMachine.TestCase.settings = settings(
-    max_examples=120,
-    stateful_step_count=40,
-    # Explaining traces every line, and _check() looks at every object that there is.
-    phases=set(Phase) - {Phase.explain},
-)
-TestSnapshotMachine = pytest.mark.timeout(300)(SnapshotMachine.TestCase)  # to shrink a failure
+@machine_test
+def test_snapshots(part: int) -> None:
+    run_machine(SnapshotMachine, cases=8)

@@ -161,8 +161,10 @@ class BinaryFileMachine(OneFile):
         """Go on with the raw file below the buffer."""
         assert self.files is not None
         on_real, on_memory = self.files
-        assert on_memory.raw.tell() is not None
+        position = on_real.tell()
         self.files = on_real.detach(), on_memory.detach()
+        # How far the buffers had read ahead is their business.
+        self.call("seek", position)
         self.raw = True
         assert outcome(on_memory.tell)[0] == outcome(on_real.tell)[0] == "ValueError"
 

@@ -40,7 +40,7 @@ PARTS = 6 if SOAK else 1
 # A failure takes a while to shrink; a soak takes what it takes.
 _TIMEOUT = 12 * 3600 if SOAK else 300
 # Hypothesis remembers all it tried in one run, so that a soak is made of many.
-_CASES_PER_ROUND = 20
+CASES_PER_ROUND = 20
 
 
 class CountedMachine(RuleBasedStateMachine):
@@ -63,14 +63,15 @@ def machine_test(test: Callable[[int], None]) -> Callable[[int], None]:
 def run_machine(machine: type[CountedMachine], *, cases: int) -> None:
     """Run ``cases`` cases of 200 steps, or as a soak this part of the machine's share."""
     once = settings(
-        max_examples=_CASES_PER_ROUND if SOAK else cases,
+        max_examples=CASES_PER_ROUND if SOAK else cases,
         stateful_step_count=STEPS_PER_CASE,
         # Explaining traces every line, which takes many times as long as the steps.
         phases=set(Phase) - {Phase.explain},
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    goal = SOAK_STEPS * SHARES[machine.__name__] // 100 // PARTS if SOAK else 1
+    share = SOAK_STEPS * SHARES[machine.__name__] // 100
+    goal = share // PARTS if SOAK else 1
     before = machine.steps_taken
     while machine.steps_taken - before < goal:
         run_state_machine_as_test(machine, settings=once)

@@ -506,7 +506,7 @@ def test_name_that_cannot_be_encoded(fs: Any) -> None:
 
 @pytest.mark.parametrize("nonsense", ["/nul\0", "/\ud800"])
 def test_what_is_no_path_is_refused_before_anything_else_is_wrong(fs: Any, nonsense: str) -> None:
-    for act in (
+    acts: list[Callable[[], Any]] = [
         lambda: fs.rename("/missing", nonsense),
         lambda: fs.replace("", nonsense),
         lambda: fs.move("/missing", nonsense),
@@ -514,7 +514,8 @@ def test_what_is_no_path_is_refused_before_anything_else_is_wrong(fs: Any, nonse
         lambda: fs.symlink("", nonsense),
         lambda: fs.truncate(nonsense, -1),
         lambda: fs.access(nonsense, 8),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(ValueError):
             act()
 

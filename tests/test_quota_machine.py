@@ -31,12 +31,20 @@ SLOTS = st.integers(0, 3)
 class QuotaMachine(CountedMachine):
     """Random changes, of which those must fail that do not fit, and leave everything as it was."""
 
-    @initialize(limit=BYTE_LIMITS, nodes=st.one_of(st.none(), st.integers(1, 30)))
-    def start(self, limit: int | None, nodes: int | None) -> None:
-        self.fs = MemoryFileSystem(max_quota=limit, max_nodes=nodes)
+    @initialize(
+        limits=st.tuples(BYTE_LIMITS, st.one_of(st.none(), st.integers(1, 30))),
+        inner=st.tuples(BYTE_LIMITS, st.one_of(st.none(), st.integers(0, 8))),
+    )
+    def start(self, limits: Limits, inner: Limits) -> None:
+        self.fs = MemoryFileSystem(max_quota=limits[0], max_nodes=limits[1])
         status = self.fs.stat("/")
-        self.tree = QuotaTree((status.st_uid, status.st_gid), (limit, nodes))
+        self.tree = QuotaTree((status.st_uid, status.st_gid), limits)
         self.handles: dict[int, Any] = {}
+        self.makedirs("/a/a")
+        self.makedirs("/b")
+        self.set_quota("/a", *inner)
+        self.write_bytes("/a/b", 40, 1)
+        self.rename("/a/b", "/b/b", "link")
 
     def path(self, path: str | int) -> str:
         if isinstance(path, str):
@@ -151,7 +159,7 @@ class QuotaMachine(CountedMachine):
         where = self.path(path)
         self.change(lambda: getattr(self.fs, name)(where), lambda tree: getattr(tree, name)(where))
 
-    @rule(src=PATHS, dst=PATHS, name=st.sampled_from(["rename", "rename", "move", "link"]))
+    @rule(src=PATHS, dst=PATHS, name=st.sampled_from(["rename", "rename", "move", "link", "link"]))
     def rename(self, src: str | int, dst: str | int, name: str) -> None:
         one, two = self.path(src), self.path(dst)
         self.change(

@@ -395,7 +395,7 @@ class SnapshotMachine(CountedMachine):
         usage = self.fs.usage("/")
         assert usage.bytes == used_bytes(self.fs)
         # What is open without a name, and known to a snapshot, may count as kept by either.
-        assert in_tree <= usage.bytes - usage.snapshot_bytes <= used
+        assert in_tree <= usage.bytes - usage.snapshot_bytes <= used, (in_tree, usage, used)
         assert used_nodes(self.fs) >= nodes
         if not self.kept and not self.readers:
             assert usage.snapshot_bytes == 0

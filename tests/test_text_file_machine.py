@@ -82,23 +82,29 @@ class TextFileMachine(OneFile):
             self.call("flush")
             self.wrote = False
 
+    def call_to_read(self, method: str, *arguments: Any) -> None:
+        """Read; who decodes larger pieces notices earlier what cannot be decoded."""
+        assert self.files is not None
+        self.flush_before_reading()
+        ended = [outcome(getattr(file, method), *arguments) for file in self.files]
+        if ended[0] != ended[1]:
+            assert "UnicodeDecodeError" in (ended[0][0], ended[1][0])
+            self.call("seek", 0)
+
     @precondition(lambda self: self.files is not None)
     @rule(count=st.one_of(st.none(), st.integers(-1, 100)))
     def read(self, count: int | None) -> None:
-        self.flush_before_reading()
-        self.call("read", count)
+        self.call_to_read("read", count)
 
     @precondition(lambda self: self.files is not None)
     @rule(count=st.integers(-1, 60), method=st.sampled_from(["readline", "readlines"]))
     def readline(self, method: str, count: int) -> None:
-        self.flush_before_reading()
-        self.call(method, count)
+        self.call_to_read(method, count)
 
     @precondition(lambda self: self.files is not None)
     @rule()
     def next_line(self) -> None:
-        self.flush_before_reading()
-        self.call("__next__")
+        self.call_to_read("__next__")
 
     @precondition(lambda self: self.files is not None)
     @rule(text=texts)

@@ -83,7 +83,7 @@ class TextFileMachine(OneFile):
             self.wrote = False
 
     def call_to_read(self, method: str, *arguments: Any) -> None:
-        """Read; who decodes larger pieces notices earlier what cannot be decoded."""
+        """Read: see the difference "text that cannot be decoded"."""
         assert self.files is not None
         self.flush_before_reading()
         ended = [outcome(getattr(file, method), *arguments) for file in self.files]

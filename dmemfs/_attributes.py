@@ -213,11 +213,11 @@ class Attributes(DirectoryQuotas):
             mode: `os.F_OK`, or `os.R_OK`, `os.W_OK` and `os.X_OK` added up. A file is executable
                 if anybody's bit says so.
         """
-        if mode & ~(os.R_OK | os.W_OK | os.X_OK):
-            return False
         try:
             node = self._find(path)
         except OSError:
+            return False
+        if mode & ~(os.R_OK | os.W_OK | os.X_OK):
             return False
         return not mode & os.X_OK or isinstance(node, Directory) or bool(node.mode & 0o111)
 
@@ -233,6 +233,7 @@ class Attributes(DirectoryQuotas):
         if not -LARGEST_FILE - 1 <= size <= LARGEST_FILE:
             raise OverflowError("Python int too large to convert to C long")
         if size < 0:
+            _grammar.as_text(path)  # os refuses what is no path first
             raise os_error(errno.EINVAL, path)
         self._truncate(self._find_file(path), size, path)
 

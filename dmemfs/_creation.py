@@ -127,7 +127,7 @@ class Creation(Lookup):
             FileExistsError: something is at `dst`.
             QuotaExceededError: `max_nodes` is reached.
         """
-        target = _grammar.as_text(src)
+        target, _ = _grammar.as_text(src), _grammar.as_text(dst)
         if not target:
             raise os_error(errno.ENOENT, src, dst)
         if _grammar.too_long(target, _grammar.PATH_MAX):
@@ -163,6 +163,7 @@ class Creation(Lookup):
             try:
                 self._find(src, follow=False)
             except OSError as error:
+                _grammar.as_text(dst)  # os looks at both arguments first
                 raise os_error(errno_of(error), src, dst) from None
             directory, name = self._place_for_new(dst, paths=(src, dst))
             now = time_ns()

@@ -123,8 +123,12 @@ class DirectoryQuotas(Removal):
         old = directory.account
         root = old.root
         move = Crossing(directory, old, new, itself=False)
-        self._preserve_all(move.nodes)
-        move.require(path)
+        try:
+            self._preserve_all(move.nodes)
+            move.require(path)
+        except BaseException:
+            del move  # see UnlinkedRecord
+            raise
         ends = old is not directory.parent.account
         accounts = root.accounts if ends else [*root.accounts, new]
         try:

@@ -93,9 +93,9 @@ def _check_account(account: Account, nodes: list[Node], removed: list[File], hel
     assert account.nodes == count, f"{account.nodes} nodes counted, {count} in use"
     total, total_nodes = account.total()
     assert 0 <= account.used <= account.max_bytes, "more bytes than its share"
-    assert total <= account.byte_limit, "more bytes than there may be"
+    assert not account.in_use or total <= account.byte_limit, "more bytes than there may be"
     assert 0 <= account.nodes <= account.max_nodes, "more nodes than its share"
-    assert total_nodes <= account.node_limit, "more nodes than there may be"
+    assert not account.in_use or total_nodes <= account.node_limit, "more nodes than there may be"
 
 
 def check_versions(newest: Version | None, root: Directory, account: Account) -> None:

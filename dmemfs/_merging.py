@@ -89,6 +89,7 @@ def _merge(fs: Versioned, version: Version, earlier: Version) -> None:
                 fs._newest = earlier
             else:
                 following.preceding = siblings
+            _forget_removed(version, earlier)
             return
     finally:
         fs._restoration = None
@@ -112,8 +113,13 @@ def _move_differences(version: Version, earlier: Version) -> None:
     for node in list(version.created):
         if not (node in earlier.files or node in earlier.links or node in earlier.directories):
             created[node] = None
+
+
+def _forget_removed(version: Version, earlier: Version) -> None:
+    """Let go of what nobody knows any more; only when the counts have been changed for it."""
+    created = earlier.created
     for node in [*version.files, *version.links, *version.directories]:
-        if node in created and not node.nlink:  # nobody knows it any more
+        if node in created and not node.nlink:
             created.pop(node, None)
 
 

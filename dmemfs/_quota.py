@@ -74,7 +74,8 @@ class Account(ByteAccount):
             and are open or kept by a snapshot, and the bytes that only snapshots keep.
         parent: the account of the part around this one; the root is its own.
         root: the account of the whole tree.
-        in_use: whether a directory has this account; one without keeps counting what was left.
+        in_use: whether a directory has this account; one without keeps counting what was left, and
+            limits it no more.
     """
 
     __slots__ = (
@@ -211,6 +212,8 @@ class Account(ByteAccount):
             used, count = account.total()
             remedy = "" if is_root else "; remove files below the directory or raise its quota"
             limit, node_limit = account.byte_limit, account.node_limit
+            if not account.in_use:  # The quota is gone, and a file that has another name is not.
+                limit = node_limit = UNLIMITED
             if wanted > 0 and used + wanted > limit:
                 raise QuotaExceededError(wanted, limit - used, limit, path=path, remedy=remedy)
             if nodes > 0 and count + nodes > node_limit:
@@ -247,9 +250,10 @@ class Account(ByteAccount):
         spare_nodes = min(_SPARE_NODES, root.max_nodes - root.nodes - nodes)
         account = self
         while account is not root:
-            used, count = account.total()
-            spare = min(spare, account.byte_limit - used - growth)
-            spare_nodes = min(spare_nodes, account.node_limit - count - nodes)
+            if account.in_use:
+                used, count = account.total()
+                spare = min(spare, account.byte_limit - used - growth)
+                spare_nodes = min(spare_nodes, account.node_limit - count - nodes)
             account = account.parent
         share = growth + max(spare, 0)
         node_share = nodes + max(spare_nodes, 0)

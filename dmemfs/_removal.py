@@ -192,6 +192,7 @@ class Removal(Creation):
             try:
                 source, target = self._place(src), self._place(dst)
             except OSError as error:
+                _grammar.as_text(dst)  # os looks at both arguments first
                 raise os_error(errno_of(error), src, dst) from None
             code = self._obstacle_to_rename(source, target)
             if code:
@@ -277,6 +278,7 @@ class Removal(Creation):
             try:
                 self._find(src, follow=False)
             except OSError as error:
+                _grammar.as_text(dst)  # as in rename
                 raise os_error(errno_of(error), src, dst) from None
             try:
                 self._make_above(_grammar.as_text(dst), made)

@@ -93,6 +93,8 @@ class Restoration:
         # What files become that nobody finds any more, but somebody may have open: what the
         # nearest version has that knows them, since anything else would take more room.
         self._orphans: dict[File, bytes | BlockList] = {}
+        # What the nearest version that knows them has of the directories that will not be there.
+        self._left: dict[Directory, DirectoryState] = {}
         self._goal = _copy_of(newest)
         for version in self._way[-2::-1]:
             self._reversed.append(self._turn_around(version))
@@ -132,7 +134,7 @@ class Restoration:
                     directory_attributes(node), {}, None
                 )
                 if not now.attributes[REMOVED]:
-                    back.directories[node] = now
+                    back.directories[node] = self._left[node] = now
         for file, file_before in version.files.items():
             file_now = goal.files.get(file) or file_state(file, sealed_content(file))
             if file in goal.created or not file_now[FILE_NLINK]:
@@ -306,8 +308,13 @@ class Restoration:
             node.nlink = 0
             if node.__class__ is Directory:
                 node.removed = True
+                # Else it and those below would be garbage that only the collector frees. Where a
+                # snapshot knows it, its state says what is above.
+                node.parent = self._fs._root
                 if node not in self._known:  # else it is to come back with its entries
                     node.children = {}
+                elif node in self._left:  # and those that nobody knows are gone
+                    self._set_entries(node.children, self._left[node])
         for file, record in self._lost:
             if self._done:
                 return

@@ -69,6 +69,25 @@ DIFFERENCES = [
         checks=("refused_moves_make_no_parents",),
     ),
     Difference(
+        name="failed makedirs",
+        real="makedirs() has made what is above when it comes to a name with a NUL character.",
+        memory="A path with a NUL character is refused before anything is made.",
+        reason="A path is looked at as a whole first.",
+    ),
+    Difference(
+        name="refused text",
+        real="A file is made or emptied before it turns out that a text cannot be encoded.",
+        memory="write_text() encodes first; what it refuses changes nothing.",
+        reason="write_text() is one operation here, and a refused operation changes nothing.",
+    ),
+    Difference(
+        name="two wrong paths",
+        real="Where both paths of rename() or link() are wrong, a directory that is missing counts "
+        "before a name that is too long.",
+        memory="What is wrong with the first path counts.",
+        reason="Each path is resolved at once; the errors name the same paths.",
+    ),
+    Difference(
         name="file descriptors as paths",
         real="Many functions of os take an open descriptor instead of a path.",
         memory="An integer is a TypeError.",
@@ -109,6 +128,12 @@ DIFFERENCES = [
         reason="Nobody wants a file twice.",
     ),
     Difference(
+        name="glob in bytes",
+        real="A '?' in a pattern of bytes stands for one byte.",
+        memory="It stands for one character.",
+        reason="Names are text here; as text, patterns mean the same on both.",
+    ),
+    Difference(
         name="iteration over a binary file",
         real="iter(file) is the file.",
         memory="iter(file) is the buffer of io below it.",
@@ -132,6 +157,12 @@ DIFFERENCES = [
         real="closed and name are read-only.",
         memory="They can be assigned.",
         reason="They are slots, which io finds faster.",
+    ),
+    Difference(
+        name="text that cannot be decoded",
+        real="It is noticed in pieces of 8 KiB.",
+        memory="It is noticed in pieces of 32 KiB in large files, and up to that much earlier.",
+        reason="Fewer and larger pieces are quicker.",
     ),
 ]
 """Every justified difference; tests name them, see test_differences.py."""

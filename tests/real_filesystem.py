@@ -230,6 +230,9 @@ class RealFileSystem:
         result: os.stat_result = self._call(os.lstat, path)
         return result
 
+    def get_size(self, path: AnyPath) -> int:
+        return int(self._call(os.path.getsize, path))
+
     def exists(self, path: AnyPath) -> bool:
         return bool(self._call(os.path.exists, path))
 

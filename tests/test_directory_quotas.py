@@ -104,6 +104,13 @@ class TestSetting:
         assert limited.quota("/limited") == ("/limited", 500, 500, 2, 2)
         refuses(limited, lambda: limited.write_bytes("/limited/new", b"1"))
 
+    def test_an_error_that_is_kept_keeps_no_file(self, limited: MemoryFileSystem) -> None:
+        limited.write_bytes("/free/file", bytes(50))
+        kept = refuses(limited, lambda: limited.set_quota("/free", 10))
+        limited.remove("/free/file")
+        assert used_bytes(limited) == 0
+        assert kept.limit == 10
+
     def test_one_can_be_taken_away(self, limited: MemoryFileSystem) -> None:
         limited.write_bytes("/limited/file", bytes(500))
         limited.set_quota("/limited", None)
@@ -360,6 +367,19 @@ class TestHardLinks:
         assert limited.quota("/limited").used_bytes == 600
         limited.remove("/free/alone")
         assert limited.quota("/limited").used_bytes == 0
+        limited._check()
+
+    @pytest.mark.parametrize("end", ["set_quota", "rmtree"])
+    def test_a_quota_that_is_gone_limits_nothing(self, limited: MemoryFileSystem, end: str) -> None:
+        limited.write_bytes("/limited/file", bytes(LIMIT))
+        limited.link("/limited/file", "/free/file")
+        if end == "rmtree":
+            limited.rmtree("/limited")
+        else:
+            limited.set_quota("/limited", None)
+        limited.write_bytes("/free/file", bytes(3 * LIMIT))
+        limited.truncate("/free/file", 2 * LIMIT)
+        assert used_bytes(limited) == 2 * LIMIT
         limited._check()
 
 

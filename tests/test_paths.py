@@ -504,6 +504,22 @@ def test_name_that_cannot_be_encoded(fs: Any) -> None:
     assert fs.listdir("/") == []
 
 
+@pytest.mark.parametrize("nonsense", ["/nul\0", "/\ud800"])
+def test_what_is_no_path_is_refused_before_anything_else_is_wrong(fs: Any, nonsense: str) -> None:
+    acts: list[Callable[[], Any]] = [
+        lambda: fs.rename("/missing", nonsense),
+        lambda: fs.replace("", nonsense),
+        lambda: fs.move("/missing", nonsense),
+        lambda: fs.link("/missing", nonsense),
+        lambda: fs.symlink("", nonsense),
+        lambda: fs.truncate(nonsense, -1),
+        lambda: fs.access(nonsense, 8),
+    ]
+    for act in acts:
+        with pytest.raises(ValueError):
+            act()
+
+
 def test_errors_name_what_was_given(fs: Any) -> None:
     for given in ("/new//x/", "new/../x", "./new/x", b"new/x"):
         assert outcome(fs.stat, given) == (

@@ -1,157 +1,269 @@
-"""Random growth and shrinkage under a random limit, against exact arithmetic."""
+"""Random changes under random quotas, of bytes and of nodes, against exact arithmetic."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    initialize,
-    invariant,
-    rule,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
+from tests.comparison import outcome
 from tests.file_model import BLOCK, ModelFile
+from tests.machines import CountedMachine, machine_test, run_machine
+from tests.quota_model import FullError, QuotaTree
+from tests.snapshot_states import state_of, used_bytes, used_nodes
+from tests.tree_model import DIRECTORY, Limits, RefusedError
 
-PATHS = ("/a", "/b", "/c")
-sizes = st.one_of(
-    st.integers(0, 50),
-    st.integers(BLOCK - 3, BLOCK + 3),
-    st.integers(0, 4 * BLOCK),
-)
+NAMES = st.sampled_from(["a", "b", "c"])
+DEEP = st.lists(NAMES, min_size=1, max_size=3).map(lambda names: "/" + "/".join(names))
+NUMBERS = st.integers(0, 30)
+# What there is now, or any path: a number stands for one of the paths that exist.
+PATHS = st.one_of(NUMBERS, NUMBERS, DEEP)
+SIZES = st.one_of(st.integers(0, 50), st.integers(BLOCK - 3, BLOCK + 3), st.integers(0, 4 * BLOCK))
+BYTE_LIMITS = st.one_of(st.none(), st.integers(0, 100), st.integers(0, 8 * BLOCK))
+SLOTS = st.integers(0, 3)
 
 
-class QuotaMachine(RuleBasedStateMachine):
-    """Random growth and shrinkage under a random limit, against exact arithmetic."""
+class QuotaMachine(CountedMachine):
+    """Random changes, of which those must fail that do not fit, and leave everything as it was."""
 
-    handles: Bundle[Any] = Bundle("handles")
+    @initialize(
+        limits=st.tuples(BYTE_LIMITS, st.one_of(st.none(), st.integers(1, 30))),
+        inner=st.tuples(BYTE_LIMITS, st.one_of(st.none(), st.integers(0, 8))),
+    )
+    def start(self, limits: Limits, inner: Limits) -> None:
+        self.fs = MemoryFileSystem(max_quota=limits[0], max_nodes=limits[1])
+        status = self.fs.stat("/")
+        self.tree = QuotaTree((status.st_uid, status.st_gid), limits)
+        self.handles: dict[int, Any] = {}
+        self.makedirs("/a/a")
+        self.makedirs("/b")
+        self.set_quota("/a", *inner)
+        self.write_bytes("/a/b", 40, 1)
+        self.rename("/a/b", "/b/b", "link")
 
-    @initialize(limit=st.one_of(st.integers(0, 100), st.integers(0, 8 * BLOCK)))
-    def start(self, limit: int) -> None:
-        self.limit = limit
-        self.filesystem = MemoryFileSystem(max_quota=limit)
-        # Nodes by identity: a name and any number of handles refer to one.
-        self.names: dict[str, list[ModelFile]] = {}
-        self.open: dict[Any, list[ModelFile]] = {}
+    def path(self, path: str | int) -> str:
+        if isinstance(path, str):
+            return path
+        present = sorted(self.tree.paths())
+        return present[path % len(present)]
 
-    def used(self) -> int:
-        nodes = {id(node): node for node in (*self.names.values(), *self.open.values())}
-        return sum(node[0].stored() for node in nodes.values())
+    def everything(self) -> tuple[object, ...]:
+        """Return all that a user can see of the file system and of the open files."""
+        states = state_of(self.fs)
+        directories = [path for path, state in states.items() if state.mode & DIRECTORY]
+        return (
+            states,
+            [self.fs.quota(path) for path in directories],
+            [self.fs.usage(path) for path in directories],
+            [(file.tell(), self.whole(file)) for file in self.handles.values()],
+            used_bytes(self.fs),
+            used_nodes(self.fs),
+        )
 
-    def change(self, node: list[ModelFile], new: ModelFile, act: Callable[[], object]) -> None:
-        """Do ``act``, which turns ``node`` into ``new`` unless the limit forbids it."""
-        growth = new.stored() - node[0].stored()
-        used = self.used()
-        if growth > 0 and used + growth > self.limit:
+    @staticmethod
+    def whole(file: Any) -> bytes:
+        position = file.tell()
+        file.seek(0)
+        content: bytes = file.read()
+        file.seek(position)
+        return content
+
+    def change(
+        self, act: Callable[[], object], model: Callable[[QuotaTree], object], partly: bool = False
+    ) -> None:
+        """Do the same to both: it is done, or refused for the right reason and nothing changes.
+
+        Args:
+            act: what changes the file system.
+            model: what changes a copy of the model.
+            partly: whether what was done before something did not fit stays, as with os.makedirs().
+        """
+        tree: QuotaTree = self.tree.copy()  # type: ignore[assignment]
+        before = self.everything()
+        refused, expected = False, None
+        try:
+            model(tree)
+        except RefusedError:
+            refused = True
+        except FullError as full:
+            expected = full.args
+        if refused:
+            assert outcome(act)[0] != "ok"
+        elif expected is not None:
             with pytest.raises(QuotaExceededError) as caught:
                 act()
             error = caught.value
-            assert (error.requested, error.available) == (growth, self.limit - used)
-            assert error.limit == self.limit
+            assert (error.requested, error.available, error.limit) == expected
         else:
             act()
-            node[0] = new
+        if not refused and (expected is None or partly):
+            self.tree = tree
+        else:
+            assert self.everything() == before
 
-    @rule(target=handles, path=st.sampled_from(PATHS), mode=st.sampled_from(["r+b", "ab", "wb"]))
-    def open_file(self, path: str, mode: str) -> Any:
-        if mode == "r+b" and path not in self.names:
-            self.filesystem.write_bytes(path, b"")
-        handle = self.filesystem.open(path, mode, buffering=0)
-        node = self.names.setdefault(path, [ModelFile()])
-        if mode == "wb":
-            node[0] = ModelFile()
-        self.open[handle] = node
-        return handle
+    # Growth
 
-    @rule(handle=handles, position=sizes, size=sizes, fill=st.integers(1, 255))
-    def write(self, handle: Any, position: int, size: int, fill: int) -> None:
-        node = self.open[handle]
-        if handle.mode == "ab":
-            position = len(node[0].content)
-        handle.seek(position)
-        data = bytes([fill]) * size
-        self.change(node, node[0].written(position, data), lambda: handle.write(data))
+    @rule(path=PATHS, size=SIZES, fill=st.integers(1, 255))
+    def write_bytes(self, path: str | int, size: int, fill: int) -> None:
+        where, data = self.path(path), bytes([fill]) * size
+        self.change(
+            lambda: self.fs.write_bytes(where, data), lambda tree: tree.write_bytes(where, data)
+        )
 
-    @rule(handle=handles, size=sizes)
-    def truncate(self, handle: Any, size: int) -> None:
-        node = self.open[handle]
-        self.change(node, node[0].truncated(size), lambda: handle.truncate(size))
+    @rule(path=PATHS, size=SIZES)
+    def truncate(self, path: str | int, size: int) -> None:
+        where = self.path(path)
+        self.change(lambda: self.fs.truncate(where, size), lambda tree: tree.truncate(where, size))
 
-    @rule(path=st.sampled_from(PATHS), size=sizes)
-    def truncate_path(self, path: str, size: int) -> None:
-        if path in self.names:
-            node = self.names[path]
-            act = lambda: self.filesystem.truncate(path, size)  # noqa: E731
-            self.change(node, node[0].truncated(size), act)
+    @rule(path=DEEP)
+    def mkdir(self, path: str) -> None:
+        self.change(lambda: self.fs.mkdir(path), lambda tree: tree.mkdir(path))
 
-    @rule(path=st.sampled_from(PATHS), size=sizes, fill=st.integers(1, 255))
-    def write_bytes(self, path: str, size: int, fill: int) -> None:
-        data = bytes([fill]) * size
-        node = self.names.get(path, [ModelFile()])
-        new = ModelFile().written(0, data)
-        self.change(node, new, lambda: self.filesystem.write_bytes(path, data))
-        if node[0] is new:
-            self.names[path] = node
+    @rule(path=DEEP)
+    def makedirs(self, path: str) -> None:
+        self.change(
+            lambda: self.fs.makedirs(path, exist_ok=True),
+            lambda tree: tree.makedirs(path, True),
+            partly=True,
+        )
 
-    @rule(src=st.sampled_from(PATHS), dst=st.sampled_from(PATHS))
-    def copy(self, src: str, dst: str) -> None:
-        if src in self.names and src != dst and self.names[src] is not self.names.get(dst):
-            node = self.names.get(dst, [ModelFile()])
-            source = self.names[src][0]
-            new = ModelFile(source.content, source.blocks)
-            self.change(node, new, lambda: self.filesystem.copy(src, dst))
-            if node[0] is new:
-                self.names[dst] = node
+    @rule(points_to=DEEP, path=DEEP)
+    def symlink(self, points_to: str, path: str) -> None:
+        self.change(
+            lambda: self.fs.symlink(points_to, path), lambda tree: tree.symlink(points_to, path)
+        )
 
-    @rule(path=st.sampled_from(PATHS))
-    def remove(self, path: str) -> None:
-        if path in self.names:
-            self.filesystem.remove(path)
-            del self.names[path]
+    @rule(src=PATHS, dst=PATHS)
+    def copy(self, src: str | int, dst: str | int) -> None:
+        one, two = self.path(src), self.path(dst)
+        self.change(lambda: self.fs.copy(one, two), lambda tree: tree.copy_file(one, two))
 
-    @rule(src=st.sampled_from(PATHS), dst=st.sampled_from(PATHS))
-    def rename(self, src: str, dst: str) -> None:
-        if src in self.names:
-            same = self.names.get(dst) is self.names[src]
-            self.filesystem.rename(src, dst)
-            if not same:
-                self.names[dst] = self.names.pop(src)
+    @rule(src=PATHS, dst=DEEP)
+    def copy_tree(self, src: str | int, dst: str) -> None:
+        source = self.path(src)
+        top, above = outcome(self.tree.find, source), outcome(self.tree.place, dst, False)
+        if top[0] == above[0] == "ok" and above[1][0] not in (top[1], *top[1].below()):
+            self.change(
+                lambda: self.fs.copy_tree(source, dst), lambda tree: tree.copy_tree(source, dst)
+            )
 
-    @rule(src=st.sampled_from(PATHS), dst=st.sampled_from(PATHS))
-    def link(self, src: str, dst: str) -> None:
-        if src in self.names and dst not in self.names:
-            self.filesystem.link(src, dst)
-            self.names[dst] = self.names[src]
+    # Names
 
-    @rule(handle=consumes(handles))
-    def close(self, handle: Any) -> None:
-        handle.close()
-        del self.open[handle]
+    @rule(path=PATHS, name=st.sampled_from(["remove", "rmdir", "rmtree"]))
+    def take_away(self, path: str | int, name: str) -> None:
+        where = self.path(path)
+        self.change(lambda: getattr(self.fs, name)(where), lambda tree: getattr(tree, name)(where))
+
+    @rule(src=PATHS, dst=PATHS, name=st.sampled_from(["rename", "rename", "move", "link", "link"]))
+    def rename(self, src: str | int, dst: str | int, name: str) -> None:
+        one, two = self.path(src), self.path(dst)
+        self.change(
+            lambda: getattr(self.fs, name)(one, two), lambda tree: getattr(tree, name)(one, two)
+        )
+
+    # Quotas
+
+    @rule(path=PATHS, limit=BYTE_LIMITS, nodes=st.one_of(st.none(), st.integers(0, 8)))
+    def set_quota(self, path: str | int, limit: int | None, nodes: int | None) -> None:
+        where = self.path(path)
+        limits: Limits = (limit, nodes)
+        self.change(
+            lambda: self.fs.set_quota(where, limit, max_nodes=nodes),
+            lambda tree: tree.set_quota(where, limits),
+        )
+
+    # Open files
+
+    @rule(slot=SLOTS, path=PATHS, mode=st.sampled_from(["r+b", "w+b", "a+b"]))
+    def open(self, slot: int, path: str | int, mode: str) -> None:
+        where = self.path(path)
+        self.close(slot)
+
+        def model(tree: QuotaTree) -> None:
+            there = tree.place(where, True)[2]
+            if mode == "r+b" or (mode == "a+b" and there is not None):
+                tree.open[slot] = tree.file_at(where, create=False)
+            else:
+                tree.open[slot] = tree.put(where, ModelFile())
+
+        def act() -> None:
+            self.handles[slot] = self.fs.open(where, mode, 0)
+
+        self.change(act, model)
+
+    @precondition(lambda self: self.handles)
+    @rule(slot=SLOTS, position=SIZES, size=SIZES, fill=st.integers(1, 255))
+    def write(self, slot: int, position: int, size: int, fill: int) -> None:
+        if slot in self.handles:
+            file, data = self.handles[slot], bytes([fill]) * size
+            file.seek(position)
+
+            def model(tree: QuotaTree) -> None:
+                entry = tree.open[slot]
+                at = len(entry.file.content) if file.mode == "ab+" else position
+                tree.change(entry, entry.file.written(at, data))
+
+            self.change(lambda: file.write(data), model)
+
+    @precondition(lambda self: self.handles)
+    @rule(slot=SLOTS, size=SIZES)
+    def resize(self, slot: int, size: int) -> None:
+        if slot in self.handles:
+            file = self.handles[slot]
+
+            def model(tree: QuotaTree) -> None:
+                tree.change(tree.open[slot], tree.open[slot].file.truncated(size))
+
+            self.change(lambda: file.truncate(size), model)
+
+    @precondition(lambda self: self.handles)
+    @rule(slot=SLOTS)
+    def close(self, slot: int) -> None:
+        if slot in self.handles:
+            self.handles.pop(slot).close()
+            self.tree.close(slot)
+
+    # After each step
 
     @invariant()
-    def count_is_exact(self) -> None:
-        if not hasattr(self, "filesystem"):
+    def all_is_as_in_the_model(self) -> None:
+        if not hasattr(self, "fs"):
             return
-        self.filesystem._check()
-        for path, node in self.names.items():
-            assert self.filesystem.read_bytes(path) == node[0].content
-            assert self.filesystem.stat(path).st_blocks == -(-node[0].stored() // 512)
-        free = self.limit - self.used()
-        with pytest.raises(QuotaExceededError) as caught:
-            self.filesystem.write_bytes("/probe", bytes(free + 1))
-        assert caught.value.available == free
+        self.fs._check()
+        found = {
+            path: (it.mode, it.owner, it.links, it.stored, it.content)
+            for path, it in state_of(self.fs).items()
+        }
+        assert found == self.tree.picture()
+        for slot, file in self.handles.items():
+            assert self.whole(file) == self.tree.open[slot].file.content
+
+    @invariant()
+    def counts_are_exact(self) -> None:
+        if not hasattr(self, "fs"):
+            return
+        assert (used_bytes(self.fs), used_nodes(self.fs)) == self.tree.total(self.tree.whole)
+        paths = {id(entry): path for path, entry in self.tree.paths().items()}
+        for directory, part in self.tree.directories():
+            used, nodes = self.tree.total(part)
+            limit, node_limit = part.limits
+            quota = self.fs.quota(paths[id(directory)])
+            assert quota[1:] == (limit, used, node_limit, nodes)
+            assert (quota.path == paths[id(directory)]) == (directory.key in self.tree.parts)
 
     def teardown(self) -> None:
-        for handle in getattr(self, "open", ()):
-            handle.close()
+        if hasattr(self, "fs"):
+            for slot in list(self.handles):
+                self.close(slot)
+            gc.collect()
+            self.counts_are_exact()
 
 
-TestQuotaMachine = QuotaMachine.TestCase
-TestQuotaMachine.settings = settings(max_examples=60, stateful_step_count=30)
+@machine_test
+def test_quotas(part: int) -> None:
+    run_machine(QuotaMachine, cases=10)

@@ -1,0 +1,68 @@
+"""What snapshots leave behind: no bytes that are counted for nobody, and no garbage."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from dmemfs import MemoryFileSystem
+from tests.snapshot_states import used_bytes
+
+
+@pytest.fixture(autouse=True)
+def no_collector() -> Iterator[None]:
+    """Leave cycles of garbage where they are: what is gone has to be gone at once."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_a_file_between_two_snapshots_that_is_replaced(memory: MemoryFileSystem) -> None:
+    memory.write_bytes("/new", bytes(1))
+    with memory.snapshot() as first:
+        memory.write_bytes("/file", bytes(26))
+        second = memory.snapshot()
+        memory.write_bytes("/file", bytes(27))
+        memory.rename("/new", "/file")
+        second.close()
+        assert used_bytes(memory) == 1
+        memory._check()
+        assert first.listdir("/") == ["new"]
+
+
+def test_directories_that_only_a_closed_snapshot_knew(memory: MemoryFileSystem) -> None:
+    with memory.snapshot() as first:
+        memory.makedirs("/one/two")
+        memory.write_bytes("/one/two/file", bytes(40))
+        second = memory.snapshot()
+        memory.restore(first)
+        assert used_bytes(memory) == 40
+        memory.restore(second)
+        assert memory.read_bytes("/one/two/file") == bytes(40)
+        assert memory.stat("/one/two/..").st_ino == memory.stat("/one").st_ino
+        memory.restore(first)
+        second.close()
+        assert used_bytes(memory) == 0
+        memory._check()
+
+
+def test_files_that_no_snapshot_knows_in_directories_that_one_does(
+    memory: MemoryFileSystem,
+) -> None:
+    with memory.snapshot() as first:
+        memory.makedirs("/directory/inner")
+        memory.write_bytes("/directory/old", bytes(1))
+        with memory.snapshot() as second:
+            memory.write_bytes("/directory/new", bytes(40))
+            memory.write_bytes("/directory/inner/new", bytes(40))
+            memory.remove("/directory/old")
+            memory.restore(first)
+            assert used_bytes(memory) == 1
+            memory.restore(second)
+            assert sorted(memory.listdir("/directory")) == ["inner", "old"]
+            assert memory.listdir("/directory/inner") == []
+            assert used_bytes(memory) == 1
+            memory._check()

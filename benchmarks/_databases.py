@@ -231,7 +231,7 @@ class ApswMemory(DatabasePeer):
     journal = "delete"
     # It waits for the interpreter at each page.
     divisors: ClassVar[Mapping[str, int]] = {
-        "scan-busy": 20, "scan-busy-16k": 20, "scan-busy-64k": 20,
+        "scan-busy": 20, "scan-busy-16k": 20, "scan-busy-64k": 20, "scan-busy-turns": 20,
     }  # fmt: skip
 
     def __init__(self) -> None:

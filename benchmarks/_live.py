@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import itertools
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -110,19 +111,26 @@ def connect(peer: Any, sizes: Sizes) -> Rounds:
         yield elapsed / sizes.connections
 
 
-def scan_beside_a_busy_thread(page_size: int) -> Callable[[Peer, Sizes], Rounds]:
+def scan_beside_a_busy_thread(
+    page_size: int, turn: float = 0.005
+) -> Callable[[Peer, Sizes], Rounds]:
     """Return a scan, per MB, while another thread never lets go of the interpreter by itself.
 
     The clock is that on the wall: to wait for the interpreter is what it is about.
+
+    Args:
+        page_size: bytes.
+        turn: the seconds that a thread may keep the interpreter while others wait for it; as
+            Python has it unless a program sets it.
     """
 
     def run(peer: Any, sizes: Sizes) -> Rounds:
-        name = f"busy-{page_size}.db"
+        name = f"busy-{page_size}-{turn}.db"
         with closing(peer.connect(name)) as connection:
             connection.execute(f"PRAGMA page_size = {page_size}")
             rows = fill(connection, sizes.busy_megabytes * MEGABYTE)
         while True:
-            with busy_thread(), closing(peer.connect(name)) as connection:
+            with turns_of(turn), busy_thread(), closing(peer.connect(name)) as connection:
                 gc.collect()
                 start = perf_counter()
                 (total,) = connection.execute(_SUM).fetchone()
@@ -168,6 +176,17 @@ def private_copy(part: int = 1) -> Callable[[Peer, Sizes], Rounds]:
             former = places[0]
 
     return run
+
+
+@contextmanager
+def turns_of(seconds: float) -> Iterator[None]:
+    """Let a thread keep the interpreter for so long while others wait for it."""
+    former = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(former)
 
 
 @contextmanager

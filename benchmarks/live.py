@@ -32,6 +32,10 @@ WORKLOADS = (
         _live.scan_beside_a_busy_thread(65536), 9, typical=True,
     ),
     Workload(
+        "scan-busy-turns", "the same, 16 KiB, turns of .1 ms", "ms", 5.0,
+        _live.scan_beside_a_busy_thread(16384, 0.0001), 9, typical=True,
+    ),
+    Workload(
         "copy-tenth", "private copy of {tenth}", "ms", None, _live.private_copy(10), 15,
         base=":memory:",
     ),

@@ -123,8 +123,8 @@ class Restoration:
                 file_now = changed or file_state(node, shared_content(node))
                 if file_now[FILE_NLINK]:
                     back.files[node] = file_now
-                    if changed is not None:
-                        self._orphans[node] = changed[0]
+                if changed is not None:
+                    self._orphans[node] = changed[0]
             elif isinstance(node, Symlink):
                 link_now = goal.links.pop(node, None) or link_state(node)
                 if link_now[LINK_NLINK]:

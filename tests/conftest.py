@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.comparison import outcome
 from tests.real_filesystem import RealFileSystem
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from dmemfs import MemoryFileSystem
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Both", "outcome"]
 
 # A shared machine makes single examples slow without anything being wrong with them. The blob that
-# is printed repeats a failure, so no database is left in the working directory.
+# is printed repeats a failure, so no database is left in the working directory. The same code is
+# tested with the same examples each time; a soak looks for new ones.
 settings.register_profile(
     "dmemfs",
     deadline=None,
     database=None,
+    derandomize=not SOAK,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from dmemfs import MemoryFileSystem
-from tests.live_databases import SOAK
 from tests.moved_trees import picture
+from tests.soak import SOAK
 
 BLOCK = 65536
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -15,9 +14,6 @@ import pytest
 
 import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
-
-SOAK = os.environ.get("DMEMFS_SOAK") == "1"
-"""Whether the long tests run in full: see CONTRIBUTING.md."""
 
 FILE_JOURNALS = ("delete", "truncate", "persist")
 JOURNALS = (*FILE_JOURNALS, "wal")

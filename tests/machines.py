@@ -14,8 +14,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-SOAK = os.environ.get("DMEMFS_SOAK") == "1"
-"""Whether the machines run for long: see CONTRIBUTING.md."""
+from tests.soak import SOAK
 
 SOAK_STEPS = int(os.environ.get("DMEMFS_SOAK_STEPS", "1_000_000"))
 """How many steps all machines take together in a soak."""

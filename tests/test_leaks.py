@@ -29,7 +29,7 @@ from dmemfs_sqlite import DatabaseTemplate, SharedDatabase, _live, load_db, save
 from dmemfs_sqlite._vfs_library import library_of
 from dmemfs_sqlite._vfs_methods import REGISTRATIONS
 from dmemfs_sqlite._vfs_open_file import OPEN_FILES
-from tests.live_databases import SOAK
+from tests.soak import SOAK
 from tests.sqlite_databases import unique_uri
 
 PART = 3400 if SOAK else 20

@@ -11,7 +11,8 @@ import pytest
 
 from dmemfs import MemoryFileSystem
 from tests.live_crashes import check_recovery, files_after_crash, record_transfers
-from tests.live_databases import FILE_JOURNALS, JOURNALS, PATH, SOAK, connect, opened, value
+from tests.live_databases import FILE_JOURNALS, JOURNALS, PATH, connect, opened, value
+from tests.soak import SOAK
 
 POINTS = 2000 if SOAK else 60
 

@@ -21,7 +21,6 @@ from dmemfs import MemoryFileSystem, QuotaExceededError
 from tests.live_databases import (
     FILE_JOURNALS,
     JOURNALS,
-    SOAK,
     check_integrity,
     connect,
     imported,
@@ -29,6 +28,7 @@ from tests.live_databases import (
     opened,
     value,
 )
+from tests.soak import SOAK
 
 ROWS = 60
 _CALLS = (

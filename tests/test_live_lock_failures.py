@@ -35,7 +35,8 @@ from dmemfs_sqlite import (
     _vfs_pending,
 )
 from dmemfs_sqlite._vfs_open_file import OPEN_FILES, open_files, volume_of
-from tests.live_databases import JOURNALS, PATH, SOAK, connect, fill, imported, modules, value
+from tests.live_databases import JOURNALS, PATH, connect, fill, imported, modules, value
+from tests.soak import SOAK
 from tests.test_live_failures import change, check_all, prepare
 
 CALLBACKS: dict[CodeType, str] = {

@@ -17,7 +17,6 @@ from dmemfs_sqlite import live_uri
 from tests.live_databases import (
     JOURNALS,
     PATH,
-    SOAK,
     check_integrity,
     connect,
     count,
@@ -27,6 +26,7 @@ from tests.live_databases import (
     opened,
     value,
 )
+from tests.soak import SOAK
 from tests.sqlite_databases import running
 
 BUSY = pytest.raises(sqlite3.OperationalError, match="database is locked")

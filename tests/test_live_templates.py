@@ -24,7 +24,6 @@ from dmemfs_sqlite import (
 from tests.live_databases import (
     JOURNALS,
     PATH,
-    SOAK,
     check_integrity,
     connect,
     count,
@@ -32,6 +31,7 @@ from tests.live_databases import (
     opened,
     value,
 )
+from tests.soak import SOAK
 from tests.sqlite_databases import running
 
 

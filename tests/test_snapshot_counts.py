@@ -66,3 +66,26 @@ def test_files_that_no_snapshot_knows_in_directories_that_one_does(
             assert memory.listdir("/directory/inner") == []
             assert used_bytes(memory) == 1
             memory._check()
+
+
+def test_an_open_file_without_a_name_that_a_snapshot_knows(memory: MemoryFileSystem) -> None:
+    """What is kept of it stays counted while the tree goes back and forth."""
+    block = bytes(1 << 16)
+    with memory.open("/file", "w+b", buffering=0) as file:
+        file.write(block)
+        file.write(17 * block)
+        linked, between = memory.snapshot(), memory.snapshot()
+        memory.remove("/file")
+        unlinked = memory.snapshot()
+        file.seek(0)
+        file.write(b"written")
+        written = memory.snapshot()
+        memory.restore(unlinked)
+        file.seek(0)
+        file.write(b"again")
+        memory.restore(written)
+        memory._check()
+        for snap in (linked, between):
+            memory.restore(snap)
+            assert memory.read_bytes("/file") == 18 * block
+            memory._check()

@@ -17,9 +17,10 @@ import pytest
 
 import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
-from tests.live_databases import SOAK, check_integrity
+from tests.live_databases import check_integrity
 from tests.lock_recorder import LockOrder, recorded_locks
 from tests.snapshot_states import used_bytes, used_nodes
+from tests.soak import SOAK
 from tests.thread_areas import BLOCK, Area
 from tests.together import frequent_switches, run_together  # noqa: F401
 

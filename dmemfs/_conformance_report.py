@@ -38,7 +38,7 @@ class ConformanceError(AssertionError):
     """
 
     def __init__(self, misbehaviours: Sequence[Misbehaviour]) -> None:
-        self.misbehaviours = tuple(misbehaviours)
+        self.misbehaviours: tuple[Misbehaviour, ...] = tuple(misbehaviours)
         by_check: dict[str, list[Misbehaviour]] = {}
         for found in self.misbehaviours:
             by_check.setdefault(found.check, []).append(found)

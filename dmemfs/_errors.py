@@ -90,9 +90,13 @@ def require_c_int(value: int) -> None:
         raise OverflowError("Python int too large to convert to C int")
 
 
-def refuse_to_pickle(self: Any, protocol: Any) -> NoReturn:
-    """Serve as `__reduce_ex__` of what cannot be pickled, nor copied by `copy`."""
-    raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+class NotCopyable:
+    """What cannot be pickled, nor copied by `copy`: there is one that owns something."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 def report_unraisable(error: BaseException, message: str, source: object = None) -> None:

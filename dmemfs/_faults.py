@@ -10,14 +10,14 @@ import weakref
 from typing import Any
 
 from . import _grammar
-from ._errors import refuse_to_pickle
+from ._errors import NotCopyable
 from ._glob import matches_path
 from ._grammar import StrPath
 from ._interception import OPERATIONS, Interception, Request
 from ._nodes import Directory, File, Node
 
 
-class Fault:
+class Fault(NotCopyable):
     """Operations of a file system that fail on purpose, until this is closed.
 
     Attributes:
@@ -44,8 +44,6 @@ class Fault:
         self._error = error
         self._after = after
         self._times = times
-
-    __reduce_ex__ = refuse_to_pickle
 
     def __repr__(self) -> str:
         what = "any" if self.operations == OPERATIONS else "/".join(sorted(self.operations))

@@ -14,7 +14,7 @@ import sys
 from time import time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
-from ._errors import QuotaExceededError, refuse_to_pickle
+from ._errors import QuotaExceededError
 from ._raw_file import (
     BUFFERED,
     CLOSED,
@@ -103,7 +103,6 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     _origin: Any  # of `dmemfs._mounted_files`: a class that got it there could not be assigned
 
     __repr__ = describe
-    __reduce_ex__ = refuse_to_pickle
 
     @property
     def mode(self) -> str:

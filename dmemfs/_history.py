@@ -100,8 +100,8 @@ class Version:
         self, accounts: Sequence[AccountState] = (), preceding: tuple[Version, ...] = ()
     ) -> None:
         self.following: Version | None = None
-        self.preceding = preceding
-        self.accounts = accounts
+        self.preceding: tuple[Version, ...] = preceding
+        self.accounts: Sequence[AccountState] = accounts
         self.holders: int = 0
         self.created: dict[Node, None] = {}
         self.files: dict[File, FileState] = {}

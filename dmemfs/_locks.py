@@ -19,7 +19,7 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from ._errors import refuse_to_pickle
+from ._errors import NotCopyable
 
 # A waiter is woken when its turn comes. It looks for itself this often all the same (seconds),
 # because on Windows Ctrl-C does not end the wait for a lock, and because a releasing thread that
@@ -32,7 +32,7 @@ _WITHOUT_WAITING = (False,)
 _Result = TypeVar("_Result")
 
 
-class LockGrant:
+class LockGrant(NotCopyable):
     """Hold the lock of one node, from `LockTable.acquire` until `release`.
 
     Dropping the last reference releases too, so that a lock cannot outlive the handle that took it.
@@ -51,8 +51,6 @@ class LockGrant:
         place.held = False
         place.wake_up = None
         self._place = place
-
-    __reduce_ex__ = refuse_to_pickle
 
     def __enter__(self) -> LockGrant:
         return self

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import IO, Any, Literal, Self
 
-from ._errors import refuse_to_pickle
+from ._errors import NotCopyable
 from ._grammar import StrPath, is_plain_name
 from ._invariants import check_invariants, check_versions
 from ._locks import LockGrant, LockTable
@@ -23,7 +23,7 @@ _TEXT_CHUNK = 1 << 15
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 
 
-class MemoryFileSystem(RealTrees):
+class MemoryFileSystem(NotCopyable, RealTrees):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; there is no current directory, and
@@ -71,8 +71,6 @@ class MemoryFileSystem(RealTrees):
         super().__init__(max_quota, max_nodes)
         self._account.guard_memory(min_free_memory)
         self._locks = LockTable()
-
-    __reduce_ex__ = refuse_to_pickle
 
     def __repr__(self) -> str:
         used, _ = self._account.total()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, TracebackType
 from typing import Any
 
-from ._errors import refuse_to_pickle, report_unraisable
+from ._errors import NotCopyable, report_unraisable
 from ._grammar import StrPath
 from ._interception import Interception
 from ._mount_table import (
@@ -29,7 +29,7 @@ _LISTENERS = "dmemfs.mount"
 _Resolve = Callable[[str], "tuple[Interception, str] | None"]
 
 
-class Mount:
+class Mount(NotCopyable):
     """A context manager within which the process sees a file system below a path.
 
     It is a path itself (`os.PathLike`): that of the mount point.
@@ -51,8 +51,6 @@ class Mount:
         self._mounted: Mounted | None = None
         self._former_cwd: DirectoryPlace | None = None
         self._former_tempdir: str | None = None
-
-    __reduce_ex__ = refuse_to_pickle
 
     def __fspath__(self) -> str:
         return self.point

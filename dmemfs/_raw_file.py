@@ -10,7 +10,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ._errors import os_error, refuse_to_pickle, report_unraisable
+from ._errors import NotCopyable, os_error, report_unraisable
 from ._nodes import File
 from ._storage import LARGEST_FILE
 
@@ -108,7 +108,7 @@ def as_writable_view(buffer: Buffer) -> memoryview:
 _SEEKS_IN_HOLES = (getattr(os, "SEEK_DATA", None), getattr(os, "SEEK_HOLE", None))
 
 
-class PositionedFile:
+class PositionedFile(NotCopyable):
     """Positions of direct and raw files: what `seek` and `truncate` do."""
 
     __slots__ = ()
@@ -196,7 +196,6 @@ class RawFile(PositionedFile, io.RawIOBase):
         self.closed = False
 
     __repr__ = describe
-    __reduce_ex__ = refuse_to_pickle
 
     def readable(self) -> bool:
         self._require_open()

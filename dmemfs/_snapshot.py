@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from ._difference import Difference, compare
-from ._errors import os_error, refuse_to_pickle
+from ._errors import NotCopyable, os_error
 from ._open_modes import OPEN_MODES
 from ._past import show_past
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._versioning import Hold, Versioning
 
 
-class Snapshot:
+class Snapshot(NotCopyable):
     """A state of a file system that is kept.
 
     `MemoryFileSystem.restore` brings it back. It can be read as it is, too: the methods that it
@@ -39,8 +39,6 @@ class Snapshot:
     def __init__(self, fs: Versioning, version: Version) -> None:
         self._fs = fs
         self._hold = fs._hold(version, self)
-
-    __reduce_ex__ = refuse_to_pickle
 
     def __repr__(self) -> str:
         return f"<Snapshot of {self._fs!r}{', closed' if self.closed else ''}>"

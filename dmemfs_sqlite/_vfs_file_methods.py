@@ -35,6 +35,7 @@ from ._vfs_failures import answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import INT32, INT64, MEMORY, text_at
 from ._vfs_open_file import OPEN_FILES
 from ._vfs_pending import ENTRY
+from ._vfs_replica import MARK
 
 # Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
 # file at any moment, by a copy or a snapshot, sees all writes up to then.
@@ -56,6 +57,8 @@ def _close(file: int, again: bool = False) -> int:
             raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
+            if opened.replica is not None:
+                opened.replica.end(opened, file)
             if opened.volume is not None:
                 opened.forget_names()
                 opened.leave()
@@ -84,6 +87,8 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
             return IOERR_SHORT_READ
         if opened.other_schema or opened.other_version:
             opened.distort(start, count, offset)
+        elif not offset & MARK and offset and opened.replicas is not None:
+            opened.replicas.at_mark(opened, file)
         return OK
     except BaseException as error:
         return answer_failure(
@@ -99,6 +104,8 @@ def _write(file: int, buffer: int, count: int, offset: int, again: bool = False)
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
+        if opened.replica is not None:
+            opened.replica.end(opened, file)
         opened.fs._write_page(opened, offset, count, MEMORY, buffer - 1)
         return OK
     except BaseException as error:
@@ -115,6 +122,8 @@ def _truncate(file: int, size: int, again: bool = False) -> int:
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
+        if opened.replica is not None:
+            opened.replica.end(opened, file)
         opened.fs._truncate(opened._node, size, opened.name)
         return OK
     except BaseException as error:
@@ -170,6 +179,9 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
         if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
+        if opened.replica is not None:
+            opened.replica.end(opened, file)
+        opened.idle = 0.0
         if opened.level > level:
             fs = opened.fs
             try:
@@ -281,6 +293,9 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
                 if opened.restored:
                     opened.find_again()
                 return opened.locks.lock_slots(opened, first, count, flags & SHM_SHARED != 0)
+            opened.idle = 0.0
+            if opened.replica is not None:
+                opened.replica.end(opened, file)
             opened.locks.unlock_slots(opened, first, count, flags & SHM_SHARED != 0)
             return OK
         finally:

@@ -25,16 +25,15 @@ from ._vfs_abi import (
     FILE_METHODS_VERSION,
     IOCAP_ATOMIC,
     OK,
-    OPEN_CREATE,
-    OPEN_MAIN_DB,
-    OPEN_READWRITE,
     VFS_METHODS,
     FileMethods,
     Vfs,
 )
-from ._vfs_memory import INT64, address_of, immortal
+from ._vfs_memdb import Memdb
+from ._vfs_memory import INT64, immortal
 from ._vfs_methods import REGISTRATIONS, NameFunctions, Registration
 from ._vfs_open_file import volume_of
+from ._vfs_replica import Replicas
 
 # The VFSs that SQLite is built with. What is taken over from one ignores the structure that it is
 # called with; that of any other VFS need not.
@@ -96,11 +95,15 @@ class VfsLibrary:
             return name
 
     def registration(self, fs: MemoryFileSystem) -> Registration:
-        return Registration(weakref.ref(fs), self.file_methods, self._name_functions, volume_of(fs))
+        return Registration(
+            weakref.ref(fs), self.file_methods, self.replicas, self._name_functions, volume_of(fs)
+        )
 
     def new_vfs(self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE) -> Vfs:
         """Return a VFS; what it does not do itself the platform's own does."""
         platform = self.platform
+        if self._memdb is not None:
+            file_size = max(file_size, self._memdb.file_size)  # may take a replica's state
         vfs = Vfs(
             iVersion=min(_VFS_VERSION, platform.iVersion),
             szOsFile=file_size,
@@ -150,37 +153,25 @@ class VfsLibrary:
             "xSync": address_in_c(self._library.sqlite3_initialize),
             "xShmBarrier": address_in_c(self._library.sqlite3_memory_used),
         }
-        promises = self._promises_of_memdb()
-        return found if promises is None else found | {"xDeviceCharacteristics": promises}
-
-    def _promises_of_memdb(self) -> int | None:
-        """Return memdb's xDeviceCharacteristics: a function in C that answers what ours does.
-
-        It looks at no file, for it has but one answer; where that is another than ours, this
-        returns None.
-        """
-        memdb = self._library.sqlite3_vfs_find(b"memdb")
-        if not memdb:
-            return None
-        file = immortal(bytearray(memdb.contents.szOsFile))
-        flags = OPEN_READWRITE | OPEN_CREATE | OPEN_MAIN_DB
-        answer = immortal(bytearray(4))
-        status = VFS_METHODS["xOpen"](memdb.contents.xOpen)(
-            ctypes.addressof(memdb.contents), None, address_of(file), flags, address_of(answer)
-        )
-        if status != OK:
-            return None
-        address = ctypes.c_void_p.from_buffer(file).value
-        assert address is not None
-        methods = FileMethods.from_address(address)
-        promises = FILE_METHODS["xDeviceCharacteristics"](methods.xDeviceCharacteristics)(
-            address_of(file)
-        )
-        FILE_METHODS["xClose"](methods.xClose)(address_of(file))
-        if promises & ~IOCAP_ATOMIC != _vfs_file_methods.PROMISES:
-            return None
-        found: int = methods.xDeviceCharacteristics
+        memdb = self._memdb
+        if memdb is not None and memdb.promises & ~IOCAP_ATOMIC == _vfs_file_methods.PROMISES:
+            # It looks at no file, for it has but one answer.
+            found["xDeviceCharacteristics"] = memdb.methods.xDeviceCharacteristics
         return found
+
+    @functools.cached_property
+    def _memdb(self) -> Memdb | None:
+        found = self._library.sqlite3_vfs_find(b"memdb")
+        try:
+            return Memdb(found.contents) if found else None
+        except OSError:
+            return None
+
+    @functools.cached_property
+    def replicas(self) -> Replicas | None:
+        """What makes replicas of databases; None where SQLite is compiled without memdb."""
+        memdb = self._memdb
+        return None if memdb is None else Replicas(memdb, self.file_methods)
 
 
 def _name_functions(library: ctypes.CDLL) -> NameFunctions:

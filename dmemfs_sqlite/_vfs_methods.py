@@ -32,6 +32,7 @@ from ._vfs_failures import answer_failure, entered_uninterrupted, raise_held
 from ._vfs_memory import INT32, INT64, MEMORY, text_at
 from ._vfs_open_file import KNOWN_NAMES, OPEN_FILES, KnownName, OpenFile, Volume
 from ._vfs_pending import ENTRY
+from ._vfs_replica import Replicas
 
 _MOST_LINKS = 40
 # Behind a path, "vfs", its value, and the empty text at the end.
@@ -61,12 +62,14 @@ class Registration:
     Attributes:
         fs: weak, so that a registration, which has no end, does not keep it alive.
         file_methods: the address of the `sqlite3_io_methods` of its files.
+        replicas: what makes replicas of its databases; None where SQLite lacks what that needs.
         names: the functions of SQLite that know more of a name than what it says.
         volume: the locks of the file system.
     """
 
     fs: weakref.ref[MemoryFileSystem]
     file_methods: int
+    replicas: Replicas | None
     names: NameFunctions
     volume: Volume
 
@@ -123,6 +126,7 @@ def open_in(
         OPEN_FILES[file] = OpenFile(fs, node, path, flags, None)
         return flags
     opened = OPEN_FILES[file] = OpenFile(fs, node, path, flags, registration.volume)
+    opened.replicas = registration.replicas
     opened.join()
     parameters = _meet_name(opened, name, registration.names) if name else {}
     if parameters.get(b"delete_on_close") == b"1":

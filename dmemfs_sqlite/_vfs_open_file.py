@@ -16,6 +16,7 @@ from dmemfs import MemoryFileSystem
 from ._vfs_abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from ._vfs_locks import NodeLocks
 from ._vfs_memory import MEMORY
+from ._vfs_replica import Replica, Replicas
 
 # In the header of a database: what changes with every transaction, and with every schema.
 _VERSION_OFFSET, _VERSION_SIZE = 24, 16
@@ -38,12 +39,13 @@ class OpenFile:
         level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
         restored: whether the file system was restored to a snapshot since it was used last.
         known_names: what it has put into `KNOWN_NAMES`.
+        replica, replicas, idle: see `Reader`.
     """
 
     __slots__ = (
-        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "known_names", "level"),
-        *("locks", "maps_index", "name", "other_schema", "other_version", "restored"),
-        *("shared_slots", "thread", "volume"),
+        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "idle", "known_names"),
+        *("level", "locks", "maps_index", "name", "other_schema", "other_version", "replica"),
+        *("replicas", "restored", "shared_slots", "thread", "volume"),
     )
 
     def __init__(
@@ -61,6 +63,9 @@ class OpenFile:
         self.known_names: tuple[int, ...] = ()
         self.volume = volume
         self.locks: NodeLocks = _NO_LOCKS
+        self.replicas: Replicas | None = None
+        self.replica: Replica | None = None
+        self.idle = 0.0
 
     def join(self) -> None:
         """Share the locks of the node."""
@@ -257,6 +262,8 @@ def _abandon_files_of_lost_threads() -> None:
     this = threading.get_ident()
     for address, file in list(OPEN_FILES.items()):
         if file.thread != this and file.in_transaction():
+            if file.replica is not None:
+                file.replica.end(file, address)
             del OPEN_FILES[address]
             file.forget_names()
             file.leave()

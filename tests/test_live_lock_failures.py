@@ -30,9 +30,11 @@ from dmemfs_sqlite import (
     _vfs_failures,
     _vfs_file_methods,
     _vfs_locks,
+    _vfs_memdb,
     _vfs_methods,
     _vfs_open_file,
     _vfs_pending,
+    _vfs_replica,
 )
 from dmemfs_sqlite._vfs_open_file import OPEN_FILES, open_files, volume_of
 from tests.live_databases import JOURNALS, PATH, connect, fill, imported, modules, value
@@ -46,7 +48,11 @@ CALLBACKS: dict[CodeType, str] = {
 }
 # Where the calls are made that fail, and where not: these answer the failures.
 _FAILING = {
-    module.__file__ for module in (_vfs_file_methods, _vfs_methods, _vfs_open_file, _vfs_locks)
+    module.__file__
+    for module in (
+        *(_vfs_file_methods, _vfs_methods, _vfs_open_file, _vfs_locks),
+        *(_vfs_replica, _vfs_memdb),
+    )
 }
 _ANSWERING = {_vfs_failures.__file__, _vfs_pending.__file__}
 _LOCKS = {"__enter__", "__exit__", "acquire", "release"}

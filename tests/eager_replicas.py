@@ -1,0 +1,24 @@
+"""Replicas of live databases, made at every chance instead of beside a busy thread only.
+
+As a plugin, for every test:
+
+    python -m pytest -p tests.eager_replicas tests/test_live_*.py tests/test_sqlite_live_machine.py
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from dmemfs_sqlite import _vfs_file_methods, _vfs_replica
+
+
+def make_eager(patch: pytest.MonkeyPatch) -> None:
+    """Have every page looked at, and every transaction find that it has waited."""
+    patch.setattr(_vfs_file_methods, "MARK", 0)
+    patch.setattr(_vfs_replica, "_PATIENCE", float("-inf"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    patch = pytest.MonkeyPatch()
+    make_eager(patch)
+    config.add_cleanup(patch.undo)

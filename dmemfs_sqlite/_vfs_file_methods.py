@@ -85,7 +85,7 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
         if found < count:
             MEMORY[start + found : start + count] = bytes(count - found)
             return IOERR_SHORT_READ
-        if opened.other_schema or opened.other_version:
+        if opened.stale_cache:
             opened.distort(start, count, offset)
         elif not offset & MARK and offset and opened.replicas is not None:
             opened.replicas.at_mark(opened, file)

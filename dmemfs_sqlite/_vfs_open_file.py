@@ -21,6 +21,7 @@ from ._vfs_replica import Replica, Replicas
 # In the header of a database: what changes with every transaction, and with every schema.
 _VERSION_OFFSET, _VERSION_SIZE = 24, 16
 _SCHEMA_COOKIE = slice(40, 44)
+_VERSION, _SCHEMA = 1, 2
 _SMALLEST_PAGE = 512
 _FRAME_HEADER = 24
 _FIRST_PAGE = (1).to_bytes(4, "big")
@@ -38,14 +39,16 @@ class OpenFile:
         volume: where they are; None for a file that SQLite never locks.
         level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
         restored: whether the file system was restored to a snapshot since it was used last.
+        stale_cache: which numbers of another history the connection still has, and may take for
+            those of this one: `_VERSION`, `_SCHEMA` or both; 0 for none.
         known_names: what it has put into `KNOWN_NAMES`.
-        replica, replicas, idle: see `Reader`.
+        replica, replicas, idle, marked: see `Reader`.
     """
 
     __slots__ = (
         *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "idle", "known_names"),
-        *("level", "locks", "maps_index", "name", "other_schema", "other_version", "replica"),
-        *("replicas", "restored", "shared_slots", "thread", "volume"),
+        *("level", "locks", "maps_index", "marked", "name", "replica", "replicas", "restored"),
+        *("shared_slots", "stale_cache", "thread", "volume"),
     )
 
     def __init__(
@@ -59,13 +62,14 @@ class OpenFile:
         self.level = LOCK_NONE
         self.shared_slots = self.exclusive_slots = self.thread = 0
         self.atomic = self.maps_index = False
-        self.restored = self.other_version = self.other_schema = False
+        self.restored = False
+        self.stale_cache = 0
         self.known_names: tuple[int, ...] = ()
         self.volume = volume
         self.locks: NodeLocks = _NO_LOCKS
         self.replicas: Replicas | None = None
         self.replica: Replica | None = None
-        self.idle = 0.0
+        self.idle = self.marked = 0.0
 
     def join(self) -> None:
         """Share the locks of the node."""
@@ -112,17 +116,21 @@ class OpenFile:
                 self.leave()
                 self._node = node
                 self.join()
-            self.other_version = self.flags & OPEN_MAIN_DB != 0
-            self.other_schema = self.flags & (OPEN_MAIN_DB | OPEN_WAL) != 0
+            if self.flags & OPEN_MAIN_DB:
+                self.stale_cache = _VERSION | _SCHEMA
+            elif self.flags & OPEN_WAL:
+                self.stale_cache = _SCHEMA
+            else:
+                self.stale_cache = 0
             self.restored = False
 
     def distort(self, start: int, count: int, offset: int) -> None:
         """Change the numbers of another history in what was just read into `MEMORY[start:]`."""
         if count == _VERSION_SIZE and offset == _VERSION_OFFSET:
-            self.other_version = False
+            self.stale_cache &= ~_VERSION
             MEMORY[start : start + count] = secrets.token_bytes(count)
         elif self._is_first_page(count, offset):
-            self.other_schema = False
+            self.stale_cache &= ~_SCHEMA
             MEMORY[start + _SCHEMA_COOKIE.start : start + _SCHEMA_COOKIE.stop] = (
                 secrets.token_bytes(_SCHEMA_COOKIE.stop - _SCHEMA_COOKIE.start)
             )

@@ -15,7 +15,8 @@ from dmemfs_sqlite import _vfs_file_methods, _vfs_replica
 def make_eager(patch: pytest.MonkeyPatch) -> None:
     """Have every page looked at, and every transaction find that it has waited."""
     patch.setattr(_vfs_file_methods, "MARK", 0)
-    patch.setattr(_vfs_replica, "_PATIENCE", float("-inf"))
+    for threshold in ("_QUICK", "_PATIENCE"):
+        patch.setattr(_vfs_replica, threshold, float("-inf"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

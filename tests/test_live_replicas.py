@@ -253,6 +253,7 @@ class Clocks:
         self.time = self.on_processor = 1000.0
         self.wait = self.work = 0.0
         patch.setattr(_vfs_file_methods, "MARK", (1 << 16) - 1)
+        patch.setattr(_vfs_replica, "_QUICK", 0.001)
         patch.setattr(_vfs_replica, "_PATIENCE", 0.01)
         patch.setattr(_vfs_replica, "perf_counter", self.perf_counter)
         patch.setattr(_vfs_replica, "thread_time", lambda: self.on_processor)

@@ -10,7 +10,7 @@ present moves on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 from ._content import BlockList, Content, kept_of
@@ -321,6 +321,15 @@ def all_versions(newest: Version) -> list[Version]:
     for version in found:
         found.extend(version.preceding)
     return found
+
+
+def do_to_the_end(assign: Callable[[], None]) -> None:
+    """Do what can be done again; an interrupt is raised when it is complete."""
+    try:
+        assign()
+    except BaseException:
+        assign()
+        raise
 
 
 class Unfinished(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from ._content import Content, kept_of
-from ._history import DirectoryState, Unfinished, Version
-from ._nodes import File
+from ._history import DirectoryState, Unfinished, Version, do_to_the_end
+from ._nodes import Directory, File
 from ._quota import Account
 
 
@@ -29,10 +29,13 @@ def release(fs: Versioned, version: Version) -> None:
     current: Version | None = version
     while current is not None and not current.holders and len(current.preceding) < 2:
         following = current.following
+        directories = list(current.directories)
         if current.preceding:
             _merge(fs, current, current.preceding[0])
+            _empty_removed(fs, directories)
             return
         _drop(fs, current)
+        _empty_removed(fs, directories)
         current = following
 
 
@@ -52,6 +55,45 @@ def _drop(fs: Versioned, version: Version) -> None:
     else:
         following.preceding = left
     version.forget_differences()
+
+
+def _empty_removed(fs: Versioned, directories: list[Directory]) -> None:
+    """Let directories that are not there by now lose what no version has in them any more."""
+    gone = [
+        (directory.children, name)
+        for directory in directories
+        if directory.removed
+        for name in _entries_of_nobody(fs, directory)
+    ]
+
+    def forget() -> None:
+        for children, name in gone:
+            children.pop(name, None)
+
+    do_to_the_end(forget)
+
+
+def _entries_of_nobody(fs: Versioned, directory: Directory) -> list[str]:
+    """Return the names in a removed directory that lead to nothing in all versions.
+
+    Versions say what is different from the next one on the way to the present. So it is up to those
+    from which there is no other on the way that has a state of the directory.
+    """
+    nearest: list[DirectoryState] = []
+    versions = [] if fs._newest is None else [fs._newest]
+    for version in versions:
+        state = version.directories.get(directory)
+        if state is None:
+            versions.extend(version.preceding)
+        else:
+            nearest.append(state)
+    if not nearest:
+        return []
+    return [
+        name
+        for name in list(nearest[0].entries)
+        if all(name in state.entries and state.entries[name] is None for state in nearest)
+    ]
 
 
 class _Watch:

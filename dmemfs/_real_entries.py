@@ -12,13 +12,13 @@ import io
 import os
 import stat
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from . import _grammar
 from ._content import BlockList
-from ._history import REMOVED, AccountState, Version
+from ._history import REMOVED, AccountState, Version, do_to_the_end
 from ._nodes import Directory, File, Node, Symlink
 from ._snapshots import Snapshots
 from ._unloaded import Unloaded, UnreadBlocks, unread_content
@@ -115,7 +115,7 @@ class RealEntries:
                 state.attributes = attributes
 
         try:
-            _do_to_the_end(tell_versions)
+            do_to_the_end(tell_versions)
         finally:
             if not directory.removed:
                 account.nodes += count
@@ -195,20 +195,11 @@ class RealEntries:
                 version.accounts = accounts
 
         try:
-            _do_to_the_end(tell_versions)
+            do_to_the_end(tell_versions)
         finally:
             if is_there:
                 account.used += stored
             blocks.fill(read, file)
-
-
-def _do_to_the_end(assign: Callable[[], None]) -> None:
-    """Do what can be done again; an interrupt is raised when it is complete."""
-    try:
-        assign()
-    except BaseException:
-        assign()
-        raise
 
 
 def _counted(

@@ -68,6 +68,29 @@ def test_files_that_no_snapshot_knows_in_directories_that_one_does(
             memory._check()
 
 
+def test_files_of_a_removed_directory_that_only_a_closed_snapshot_knew(
+    memory: MemoryFileSystem,
+) -> None:
+    memory.makedirs("/directory/inner")
+    with memory.snapshot() as empty:
+        memory.write_bytes("/directory/file", bytes(1000))
+        memory.makedirs("/directory/inner/new")
+        memory.write_bytes("/directory/inner/new/file", bytes(1000))
+        full = memory.snapshot()
+        memory.rmtree("/directory")
+        with memory.snapshot() as removed:
+            memory.restore(full)
+            full.close()
+            memory.restore(removed)
+            assert used_bytes(memory) == 0
+            memory._check()
+            memory.restore(empty)
+            assert memory.to_tree() == {"directory": {"inner": {}}}
+            memory.restore(removed)
+            assert memory.to_tree() == {}
+            assert used_bytes(memory) == 0
+
+
 def test_an_open_file_without_a_name_that_a_snapshot_knows(memory: MemoryFileSystem) -> None:
     """What is kept of it stays counted while the tree goes back and forth."""
     block = bytes(1 << 16)

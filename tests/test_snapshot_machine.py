@@ -404,8 +404,7 @@ class SnapshotMachine(CountedMachine):
         assert usage.bytes == used_bytes(self.fs)
         # What is open without a name, and known to a snapshot, may count as kept by either.
         assert in_tree <= usage.bytes - usage.snapshot_bytes
-        # A directory that only snapshots know may, rarely, hold what none of them knows any more.
-        assert self.kept or usage.bytes - usage.snapshot_bytes <= used, (usage, used)
+        assert usage.bytes - usage.snapshot_bytes <= used, (usage, used)
         assert used_nodes(self.fs) >= nodes
         if not self.kept and not self.readers:
             assert usage.snapshot_bytes == 0

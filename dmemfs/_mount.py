@@ -131,6 +131,9 @@ class Mount(NotCopyable):
     def _forget_paths(self, mounted: Mounted) -> None:
         """Clear what the standard library remembers of paths that will not be there."""
         for path in list(sys.path_importer_cache):
+            elsewhere = path[:1] == "/" and not path.startswith(mounted.point)
+            if elsewhere and ".." not in path and "//" not in path:
+                continue  # as nearly all of them
             try:
                 place = process.table.locate(path)
             except OSError:

@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -131,8 +132,8 @@ class Mount(NotCopyable):
     def _forget_paths(self, mounted: Mounted) -> None:
         """Clear what the standard library remembers of paths that will not be there."""
         for path in list(sys.path_importer_cache):
-            elsewhere = path[:1] == "/" and not path.startswith(mounted.point)
-            if elsewhere and ".." not in path and "//" not in path:
+            plain = path[:1] == "/" and ".." not in path and "//" not in path
+            if plain and (not path.startswith(mounted.point) or mounted.passes(path)):
                 continue  # as nearly all of them
             try:
                 place = process.table.locate(path)
@@ -261,14 +262,23 @@ def mount(
 
 def _passed_through(extra: Iterable[str]) -> tuple[str, ...]:
     """Return what stays visible in isolation, each with a slash at its end."""
-    paths = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *extra}
-    paths.update(os.path.abspath(path) for path in sys.path)
-    paths.add(os.path.dirname(os.path.abspath(os.__file__)))
+    own = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    own.add(os.path.dirname(os.path.abspath(os.__file__)))
     zones = sys.modules.get("zoneinfo")
-    paths.update(getattr(zones, "TZPATH", ("/usr/share/zoneinfo",)))
-    paths |= {os.path.realpath(path) for path in paths}
+    own.update(getattr(zones, "TZPATH", ("/usr/share/zoneinfo",)))
+    below = tuple(f"{path}/" for path in own)
+    others = set(extra)
+    for path in map(os.path.abspath, sys.path):
+        (own if path.startswith(below) else others).add(path)
+    paths = {*_resolved(frozenset(own)), *others, *map(os.path.realpath, others)}
     prefixes = {f"{path.rstrip('/')}/" for path in paths if path.rstrip("/")}
     return (*sorted(prefixes), *DEVICES, *SYSTEM_VIEWS)
+
+
+@lru_cache(8)
+def _resolved(own: frozenset[str]) -> frozenset[str]:
+    """Return Python's own directories and where they really are, which is looked up once."""
+    return own.union(map(os.path.realpath, own))
 
 
 def _left_open(mounted: Mounted, descriptors: DescriptorTable) -> list[tuple[str, CodeType, int]]:

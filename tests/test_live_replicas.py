@@ -6,6 +6,7 @@ where it is about when they are made, time is the test's own.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import sqlite3
@@ -211,6 +212,25 @@ def test_connections_that_are_closed_or_dropped_free_theirs(memory: MemoryFileSy
         drop()
         gc.collect()
     assert open_files(memory) == []
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_memory_comes_back(memory: MemoryFileSystem) -> None:
+    """All that SQLite takes, by its own count."""
+    memory_used = library_of()._library.sqlite3_memory_used
+    memory_used.restype = ctypes.c_int64
+    with opened(memory) as connection:
+        write_rows(connection)
+    gc.collect()
+    size = memory.stat(PATH).st_size
+    before = memory_used()
+    for _ in range(50):
+        with opened(memory) as connection:
+            cursor = reading(connection)
+            assert memory_used() > before + size
+            cursor.close()
+            value(connection, EXPENSIVE)
+    assert memory_used() < before + size // 2
 
 
 @marked

@@ -61,6 +61,7 @@ IOCAP_POWERSAFE_OVERWRITE = 0x1000
 
 FCNTL_PRAGMA = 14
 FCNTL_HAS_MOVED = 20
+FCNTL_SIZE_LIMIT = 36
 
 _Int, _Int64, _Pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 

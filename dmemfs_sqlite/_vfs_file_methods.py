@@ -181,7 +181,7 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
         opened = OPEN_FILES[file]
         if opened.replica is not None:
             opened.replica.end(opened, file)
-        opened.idle = 0.0
+        opened.idle_at_first = 0.0
         if opened.level > level:
             fs = opened.fs
             try:
@@ -289,13 +289,13 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
         try:
             if not fs._try_lock(False):
                 fs._wait_for_lock()
+            opened.idle_at_first = 0.0
+            if opened.replica is not None:
+                opened.replica.end(opened, file)
             if flags & SHM_LOCK:
                 if opened.restored:
                     opened.find_again()
                 return opened.locks.lock_slots(opened, first, count, flags & SHM_SHARED != 0)
-            opened.idle = 0.0
-            if opened.replica is not None:
-                opened.replica.end(opened, file)
             opened.locks.unlock_slots(opened, first, count, flags & SHM_SHARED != 0)
             return OK
         finally:

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -171,7 +172,9 @@ class VfsLibrary:
     def replicas(self) -> Replicas | None:
         """What makes replicas of databases; None where SQLite is compiled without memdb."""
         memdb = self._memdb
-        return None if memdb is None else Replicas(memdb, self.file_methods)
+        if memdb is None:
+            return None
+        return Replicas(memdb, self.file_methods, _heap_limit_question(self._library))
 
 
 def _name_functions(library: ctypes.CDLL) -> NameFunctions:
@@ -188,6 +191,18 @@ def _name_functions(library: ctypes.CDLL) -> NameFunctions:
             function.restype = ctypes.c_void_p
             function.argtypes = [ctypes.c_void_p]
     return NameFunctions(uri_parameter, journal, log)
+
+
+def _heap_limit_question(library: ctypes.CDLL) -> Callable[[], bool]:
+    functions = ctypes.PyDLL(library._name)  # called from callbacks
+    limits = []
+    for kind in ("soft", "hard"):
+        limit = getattr(functions, f"sqlite3_{kind}_heap_limit64", None)
+        if limit is not None:  # the hard one is new in SQLite 3.31
+            limit.restype = ctypes.c_int64
+            limit.argtypes = [ctypes.c_int64]
+            limits.append(limit)
+    return lambda: any(limit(-1) for limit in limits)
 
 
 def address_in_c(function: Any) -> int:

@@ -10,6 +10,7 @@ import ctypes
 from typing import Any
 
 from ._vfs_abi import (
+    FCNTL_SIZE_LIMIT,
     FILE_METHODS,
     OK,
     OPEN_CREATE,
@@ -51,6 +52,7 @@ class Memdb:
         self.open(file)
         self.methods = FileMethods.from_address(ctypes.c_void_p.from_buffer(file).value or 0)
         self._write = _keeping_the_gil(FILE_METHODS["xWrite"], self.methods.xWrite)
+        self._control = _keeping_the_gil(FILE_METHODS["xFileControl"], self.methods.xFileControl)
         self._close = _keeping_the_gil(FILE_METHODS["xClose"], self.methods.xClose)
         ask = _keeping_the_gil(
             FILE_METHODS["xDeviceCharacteristics"], self.methods.xDeviceCharacteristics
@@ -70,6 +72,14 @@ class Memdb:
         if status != OK:
             raise OSError(f"memdb opened no file: status {status}")
 
+    def limit(self, file: bytearray, size: int) -> None:
+        """Let the file have at most `size` bytes, and its memory too, which is doubled otherwise.
+
+        Before SQLite 3.31 there is no such limit.
+        """
+        limit = ctypes.c_int64(size)
+        self._control(address_of(file), FCNTL_SIZE_LIMIT, ctypes.addressof(limit))
+
     def write(self, file: bytearray, source: int, count: int, offset: int) -> None:
         """Copy `count` bytes from the address `source`.
 
@@ -81,7 +91,11 @@ class Memdb:
             raise OSError(f"memdb did not write: status {status}")
 
     def put(self, file: bytearray, address: int) -> None:
-        """Make the `sqlite3_file` at an address read the same bytes; its methods stay."""
+        """Make the `sqlite3_file` at an address read the same bytes; its methods stay.
+
+        What memdb knows of a file is all that follows the methods, `file_size` bytes with them. It
+        refers to nothing in itself, and may lie anywhere.
+        """
         MEMORY[address + _POINTER_SIZE - 1 : address + self.file_size - 1] = file[_POINTER_SIZE:]
 
     def close(self, file: bytearray) -> None:
@@ -89,4 +103,5 @@ class Memdb:
         if ctypes.c_void_p.from_buffer(file).value:
             address = address_of(file)
             file[:_POINTER_SIZE] = _NO_POINTER
-            self._close(address)  # at once: no interrupt comes between
+            # At once: CPython looks for signals when a call has returned, not before.
+            self._close(address)

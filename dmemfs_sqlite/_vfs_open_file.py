@@ -16,7 +16,7 @@ from dmemfs import MemoryFileSystem
 from ._vfs_abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from ._vfs_locks import NodeLocks
 from ._vfs_memory import MEMORY
-from ._vfs_replica import Replica, Replicas
+from ._vfs_replica import Replica, Replicas, forget_all_but
 
 # In the header of a database: what changes with every transaction, and with every schema.
 _VERSION_OFFSET, _VERSION_SIZE = 24, 16
@@ -42,12 +42,22 @@ class OpenFile:
         stale_cache: which numbers of another history the connection still has, and may take for
             those of this one: `_VERSION`, `_SCHEMA` or both; 0 for none.
         known_names: what it has put into `KNOWN_NAMES`.
-        replica, replicas, idle, marked: see `Reader`.
+        replica, replicas, idle_at_first, marked: see `Reader`.
     """
 
     __slots__ = (
-        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "idle", "known_names"),
-        *("level", "locks", "maps_index", "marked", "name", "replica", "replicas", "restored"),
+        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "idle_at_first"),
+        *(
+            "known_names",
+            "level",
+            "locks",
+            "maps_index",
+            "marked",
+            "name",
+            "replica",
+            "replicas",
+            "restored",
+        ),
         *("shared_slots", "stale_cache", "thread", "volume"),
     )
 
@@ -69,7 +79,7 @@ class OpenFile:
         self.locks: NodeLocks = _NO_LOCKS
         self.replicas: Replicas | None = None
         self.replica: Replica | None = None
-        self.idle = self.marked = 0.0
+        self.idle_at_first = self.marked = 0.0
 
     def join(self) -> None:
         """Share the locks of the node."""
@@ -271,10 +281,11 @@ def _abandon_files_of_lost_threads() -> None:
     for address, file in list(OPEN_FILES.items()):
         if file.thread != this and file.in_transaction():
             if file.replica is not None:
-                file.replica.end(file, address)
+                file.replica.abandon(file, address)
             del OPEN_FILES[address]
             file.forget_names()
             file.leave()
+    forget_all_but(file.replica for file in OPEN_FILES.values() if file.replica is not None)
 
 
 _registered = False

@@ -13,6 +13,8 @@ checkpoint may write pages that a reader does not look for in the database, but 
 from __future__ import annotations
 
 import ctypes
+import errno
+from collections.abc import Callable, Iterable
 from time import perf_counter, thread_time
 from typing import Any, Protocol
 
@@ -26,10 +28,11 @@ MOST_REPLICATED = 64 << 20
 """Bytes of all replicas together, which no quota counts."""
 
 SIZES: dict[int, int] = {}
-"""Those of the replicas that there are, by their identities."""
+"""The bytes of each replica, by its identity; in all file systems, since memory is one."""
 
 MARK = (1 << 16) - 1
-"""Mask of the offsets at which time is looked at: the multiples of 64 KiB, 0 excluded."""
+"""Mask of the offsets at which time is looked at: the multiples of 64 KiB, without the first page,
+which every connection reads when it is opened."""
 
 _CHUNK = 1 << 20
 # Seconds that a transaction may wait before its database is copied, and what to copy a byte takes
@@ -47,15 +50,15 @@ class Reader(Protocol):
         fs: its file system.
         replicas: None where none can be made.
         replica: what SQLite reads instead of the file.
-        idle: seconds that the thread has been idle at the first mark of the transaction, counted
-            from any time; 0 before it.
-        marked: when it was at the latest mark, as by `perf_counter`.
+        idle_at_first: at the first mark of the transaction, the seconds that the thread had been
+            idle by then: the time, less that on the processor; 0 before that mark.
+        marked: the time at the latest mark, as by `perf_counter`.
     """
 
     fs: MemoryFileSystem
     replicas: Replicas | None
     replica: Replica | None
-    idle: float
+    idle_at_first: float
     marked: float
     _node: Any
 
@@ -78,8 +81,8 @@ class Replica:
         Raises:
             OSError: there is no room, or the file system is locked for too long.
         """
-        SIZES[id(self)] = size
         self._memdb.open(self.file)
+        self._memdb.limit(self.file, size)
         chunk = bytearray(_CHUNK)
         source = address_of(chunk)
         view = memoryview(chunk)
@@ -98,21 +101,32 @@ class Replica:
         self.free()
         reader.replica = None
 
+    def abandon(self, reader: Reader, file: int) -> None:
+        """Do as `end`, in a forked child, where a lost thread may have left SQLite's memory locked.
+
+        So nothing is freed.
+        """
+        INT64[(file >> 3) - 1] = self._usual_methods
+        reader.replica = None
+
 
 class Replicas:
     """Those of one SQLite library."""
 
-    def __init__(self, memdb: Memdb, file_methods: int) -> None:
+    def __init__(self, memdb: Memdb, file_methods: int, has_heap_limit: Callable[[], bool]) -> None:
         """Prepare to exchange the methods of files.
 
         Args:
             memdb: where the replicas are.
             file_methods: the address of the usual methods.
+            has_heap_limit: tells whether a program limits the memory of the library, in which
+                replicas are.
         """
         methods = FileMethods.from_buffer_copy(FileMethods.from_address(file_methods))
         methods.xRead = memdb.methods.xRead
         self._memdb = memdb
         self._usual_methods = file_methods
+        self._has_heap_limit = has_heap_limit
         self._replica_methods = ctypes.addressof(immortal(methods))
 
     def at_mark(self, reader: Reader, file: int) -> None:
@@ -123,26 +137,25 @@ class Replicas:
             file: the address of its `sqlite3_file`.
         """
         now = perf_counter()
-        if not reader.idle:
-            reader.idle = now - thread_time()
+        if not reader.idle_at_first:
+            reader.idle_at_first = now - thread_time()
         elif now - reader.marked > _QUICK:
             idle = now - thread_time()
             size = reader._node.size
-            if idle - reader.idle > _PATIENCE + size * _TO_COPY_A_BYTE:
-                reader.idle = idle
+            if idle - reader.idle_at_first > _PATIENCE + size * _TO_COPY_A_BYTE:
+                reader.idle_at_first = idle
                 self._replicate(reader, file, size)
         reader.marked = now
 
     def _replicate(self, reader: Reader, file: int, size: int) -> None:
         fs = reader.fs
-        if (
-            fs._interceptors
-            or not reader.in_transaction()
-            or sum(SIZES.values()) + size > MOST_REPLICATED
-        ):
+        if fs._interceptors or not reader.in_transaction() or self._has_heap_limit():
             return
         replica = Replica(self._memdb, self._usual_methods)
         try:
+            SIZES[id(replica)] = size  # before the sum is taken, as other threads do
+            if sum(SIZES.values()) > MOST_REPLICATED:
+                raise OSError(errno.ENOMEM, "the replicas are too large together")
             with fs._lock:
                 fs._account.require(size, 0)  # not counted, and yet no more than there is room for
             replica.fill(fs, reader._node, size)
@@ -154,3 +167,11 @@ class Replicas:
         except BaseException:
             replica.free()
             raise
+
+
+def forget_all_but(replicas: Iterable[Replica]) -> None:
+    """Count no others any more: those of threads that a forked child has not got."""
+    kept = {id(replica) for replica in replicas}
+    for number in [*SIZES]:
+        if number not in kept:
+            SIZES.pop(number, None)

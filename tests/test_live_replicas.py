@@ -30,7 +30,6 @@ from tests.live_databases import (
     PATH,
     check_integrity,
     connect,
-    count,
     imported,
     modules,
     opened,
@@ -250,7 +249,7 @@ def test_a_child_has_none_of_threads_that_it_has_not_got(memory: MemoryFileSyste
                 assert value(mine, "SELECT count(DISTINCT b || a) FROM t") == ROWS
 
     def use() -> None:
-        assert {} == SIZES
+        assert SIZES == {}
         assert replicas(memory) == 0
         memory.write_bytes("/child", b"works")
 

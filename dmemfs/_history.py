@@ -26,8 +26,9 @@ LinkState: TypeAlias = tuple[int, int, int, int, Owner, int, ByteAccount]
 DirectoryAttributes: TypeAlias = tuple[int, int, int, int, Owner, int, Account, Directory, bool]
 """mode, mtime, ctime, atime, owner, nlink, account, parent, removed"""
 
-AccountState: TypeAlias = tuple[Account, Account, int, int, int, int]
-"""account, parent, byte_limit, node_limit, and the used bytes and nodes of what was in the tree"""
+AccountState: TypeAlias = tuple[Account, Account, int, int, bool, int, int]
+"""account, parent, byte_limit, node_limit, in_use, and the used bytes and nodes of what was in the
+tree"""
 
 FILE_NLINK, LINK_NLINK, REMOVED = 7, 5, 8
 """Where these states tell whether there is such a node at all."""
@@ -201,9 +202,14 @@ class History:
                 self._preserve(node)
 
     def _can_come_back(self, node: File) -> bool:
-        """Tell whether `node` is in the tree, or in what a snapshot keeps."""
+        """Tell whether `node` is in the tree, or in what a snapshot keeps.
+
+        Complexity: O(versions) for a file without a name; else O(1).
+        """
         account = node.account
-        return type(account) is not UnlinkedAccount or account.kept
+        if type(account) is not UnlinkedAccount:
+            return True
+        return account.kept and any(node in version.files for version in self._versions())
 
     def _preserve_entry(self, directory: Directory, name: str) -> None:
         """Keep what `name` leads to by now, and what the directory is.
@@ -341,7 +347,7 @@ class Unfinished(Protocol):
 def account_state(account: Account) -> AccountState:
     """Return what an account is."""
     return (
-        account, account.parent, account.byte_limit, account.node_limit,
+        account, account.parent, account.byte_limit, account.node_limit, account.in_use,
         account.used - account.aside, account.nodes - account.aside_nodes,
     )  # fmt: skip
 

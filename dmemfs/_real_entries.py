@@ -208,9 +208,9 @@ def _counted(
     """Return for each version what its accounts are when so much more is counted in one of them."""
 
     def more(state: AccountState) -> AccountState:
-        one, parent, byte_limit, node_limit, used, count = state
+        one, parent, byte_limit, node_limit, in_use, used, count = state
         if one is account:
-            return (one, parent, byte_limit, node_limit, used + stored, count + nodes)
+            return (one, parent, byte_limit, node_limit, in_use, used + stored, count + nodes)
         return state
 
     return [(version, [more(state) for state in version.accounts]) for version in versions]

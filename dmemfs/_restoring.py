@@ -341,11 +341,13 @@ class Restoration:
             if self._done:
                 return
             account = state[0]
-            _, account.parent, account.byte_limit, account.node_limit, used, nodes = state
+            (
+                _, account.parent, account.byte_limit, account.node_limit, account.in_use,
+                used, nodes,
+            ) = state  # fmt: skip
             account.used = account.max_bytes = used
             account.nodes = account.max_nodes = nodes
             account.aside = account.aside_nodes = 0
-            account.in_use = True
         for account in self._unused:
             if self._done:
                 return

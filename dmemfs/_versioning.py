@@ -75,8 +75,8 @@ class Versioning(Transfer):
         root = self._account
         root.settle()
         while True:
-            states = [account_state(one) for one in root.accounts if one.in_use]
-            if states == [account_state(one) for one in root.accounts if one.in_use]:
+            states = [account_state(one) for one in root.accounts]
+            if states == [account_state(one) for one in root.accounts]:
                 return states
 
     def _restore_version(self, version: Version) -> Restoration:

@@ -91,6 +91,28 @@ def test_files_of_a_removed_directory_that_only_a_closed_snapshot_knew(
             assert used_bytes(memory) == 0
 
 
+def test_a_file_that_outlived_the_quota_of_the_directory_where_it_counts(
+    memory: MemoryFileSystem,
+) -> None:
+    """Its first name was there, and another one leads elsewhere."""
+    memory.makedirs("/limited/inner")
+    memory.write_bytes("/limited/file", bytes(500))
+    memory.mkdir("/other")
+    memory.set_quota("/limited", 1000)
+    memory.link("/limited/file", "/other/file")
+    memory.set_quota("/limited", None)
+    with memory.rollback():
+        memory.rmtree("/limited")
+        memory.remove("/other/file")
+        assert memory.usage("/").files == 0
+    memory._check()
+    assert used_bytes(memory) == 500
+    memory.rmtree("/limited")
+    memory.remove("/other/file")
+    assert used_bytes(memory) == 0
+    memory._check()
+
+
 def test_an_open_file_without_a_name_that_a_snapshot_knows(memory: MemoryFileSystem) -> None:
     """What is kept of it stays counted while the tree goes back and forth."""
     block = bytes(1 << 16)

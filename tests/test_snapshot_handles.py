@@ -230,6 +230,19 @@ class TestOfFilesWithoutAName:
         memory._check()
         assert used_bytes(memory) == 0
 
+    def test_what_is_written_when_no_snapshot_knows_it_any_more(
+        self, memory: MemoryFileSystem
+    ) -> None:
+        first = memory.snapshot()
+        with memory.open("/file", "w+b", buffering=0) as file:
+            with memory.snapshot():
+                memory.restore(first)
+            file.write(b"written since")
+            memory.restore(first)
+            file.seek(0)
+            assert file.read() == b"written since"
+            memory._check()
+
 
 def test_text_handle_over_a_restore(memory: MemoryFileSystem) -> None:
     memory.write_text("/file", "one\ntwo\n", encoding="utf-8")

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from ._content import Content, kept_of
-from ._history import DirectoryState, Unfinished, Version, do_to_the_end
+from ._history import (
+    FILE_NLINK,
+    DirectoryState,
+    Unfinished,
+    Version,
+    all_versions,
+    do_to_the_end,
+)
 from ._nodes import Directory, File
-from ._quota import Account
+from ._quota import Account, UnlinkedAccount
 
 
 class Versioned(Protocol):
@@ -24,19 +31,22 @@ def release(fs: Versioned, version: Version) -> None:
     A version with several preceding ones stays, since they say what is different from it. Where
     this is interrupted, it can be done again.
 
-    Complexity: O(changes preserved in it), and O(versions) for each directory that was removed with
-    entries in it that a restore has put there.
+    Complexity: O(changes preserved in it + versions), and O(versions) for each directory that was
+    removed with entries in it that a restore has put there.
     """
     current: Version | None = version
     while current is not None and not current.holders and len(current.preceding) < 2:
         following = current.following
-        directories = list(current.directories)
-        if current.preceding:
+        files, directories = list(current.files), list(current.directories)
+        is_between = bool(current.preceding)
+        if is_between:
             _merge(fs, current, current.preceding[0])
-            _empty_removed(fs, directories)
-            return
-        _drop(fs, current)
+        else:
+            _drop(fs, current)
         _empty_removed(fs, directories)
+        _forget_nameless(fs, files)
+        if is_between:
+            return
         current = following
 
 
@@ -97,6 +107,42 @@ def _entries_of_nobody(fs: Versioned, directory: Directory) -> list[str]:
         for name in list(nearest[0].entries)
         if all(name in state.entries and state.entries[name] is None for state in nearest)
     ]
+
+
+def _forget_nameless(fs: Versioned, files: list[File]) -> None:
+    """Forget what open files were that have no name, at present and in all versions.
+
+    What is written to them stays from now on, whatever is restored.
+    """
+    nameless = {file for file in files if type(file.account) is UnlinkedAccount}
+    if not nameless or fs._newest is None:
+        return
+    found = [(one, nameless & one.files.keys()) for one in all_versions(fs._newest)]
+    for version, known in found:
+        nameless -= {file for file in known if version.files[file][FILE_NLINK]}
+    for version, known in reversed(found):  # so that what follows a version is still there
+        for file in known & nameless:
+            _forget_file(fs, version, file)
+
+
+def _forget_file(fs: Versioned, version: Version, file: File) -> None:
+    """Let the file be in a version what it is in the following one."""
+    account = fs._account
+    watch = _Watch()
+    fs._restoration = watch
+    try:
+        while True:
+            watch.changed = False
+            held = kept_of(version.files[file][0], content_after(version, file))
+            if watch.changed:
+                continue
+            del version.files[file]
+            version.held -= held
+            account.used -= held
+            account.aside -= held
+            return
+    finally:
+        fs._restoration = None
 
 
 class _Watch:

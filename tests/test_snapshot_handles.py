@@ -243,6 +243,26 @@ class TestOfFilesWithoutAName:
             assert file.read() == b"written since"
             memory._check()
 
+    def test_what_was_written_before_the_last_snapshot_that_knew_it_went(
+        self, memory: MemoryFileSystem
+    ) -> None:
+        first = memory.snapshot()
+        with memory.open("/file", "w+b", buffering=0) as file:
+            file.write(bytes(1 << 18))
+            second = memory.snapshot()
+            memory.restore(first)
+            file.seek(0)
+            file.write(b"written")
+            with memory.snapshot() as third:
+                file.write(b" twice")
+                second.close()
+                for snap in (third, first):
+                    memory.restore(snap)
+                    memory._check()
+                    file.seek(0)
+                    assert file.read(14) == b"written twice\0"
+                    assert memory.usage("/").bytes == 1 << 18
+
 
 def test_text_handle_over_a_restore(memory: MemoryFileSystem) -> None:
     memory.write_text("/file", "one\ntwo\n", encoding="utf-8")

@@ -51,6 +51,7 @@ def copy_into(fs: Lookup, source: Directory) -> None:
                     several[child] = link = _copy_of_link(child, accounts)
                 children[name] = link
     fs._account.settle()
+    _, fs._account.nodes_restored = fs._account.total()
 
 
 def _copy_accounts(root: Account, source: Account) -> dict[object, Account]:

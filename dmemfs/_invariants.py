@@ -94,8 +94,11 @@ def _check_account(account: Account, nodes: list[Node], removed: list[File], hel
     total, total_nodes = account.total()
     assert 0 <= account.used <= account.max_bytes, "more bytes than its share"
     assert not account.in_use or total <= account.byte_limit, "more bytes than there may be"
-    assert 0 <= account.nodes <= account.max_nodes, "more nodes than its share"
-    assert not account.in_use or total_nodes <= account.node_limit, "more nodes than there may be"
+    restored = account.root.nodes_restored if account is account.root else 0
+    most = max(account.max_nodes, restored)
+    assert 0 <= account.nodes <= most, "more nodes than its share"
+    most = max(account.node_limit, restored)
+    assert not account.in_use or total_nodes <= most, "more nodes than there may be"
 
 
 def check_versions(newest: Version | None, root: Directory, account: Account) -> None:

@@ -123,6 +123,8 @@ def _forget_nameless(fs: Versioned, files: list[File]) -> None:
     for version, known in reversed(found):  # so that what follows a version is still there
         for file in known & nameless:
             _forget_file(fs, version, file)
+        for file in nameless & version.created.keys():
+            version.created.pop(file, None)
 
 
 def _forget_file(fs: Versioned, version: Version, file: File) -> None:

@@ -69,6 +69,9 @@ class Account(ByteAccount):
     Attributes:
         nodes: files, directories and links in use.
         max_nodes: as `max_bytes`, of `nodes`.
+        nodes_restored: those in the whole tree after the latest restore, which needs no room and
+            brings back directories and links that did not count meanwhile: perhaps more than there
+            may be.
         byte_limit, node_limit: the most in use here and in the parts within; `UNLIMITED` for none.
         aside, aside_nodes: of `used` and `nodes`, what is not in the tree: files that were removed
             and are open or kept by a snapshot, and the bytes that only snapshots keep.
@@ -90,6 +93,7 @@ class Account(ByteAccount):
         "min_free_memory",
         "node_limit",
         "nodes",
+        "nodes_restored",
         "parent",
         "root",
     )
@@ -98,6 +102,7 @@ class Account(ByteAccount):
     max_bytes: int
     nodes: int
     max_nodes: int
+    nodes_restored: int
     byte_limit: int
     node_limit: int
     aside: int
@@ -108,7 +113,7 @@ class Account(ByteAccount):
     def __init__(
         self, max_bytes: int | None, max_nodes: int | None, parent: Account | None = None
     ) -> None:
-        self.used = self.nodes = self.aside = self.aside_nodes = 0
+        self.used = self.nodes = self.aside = self.aside_nodes = self.nodes_restored = 0
         self.byte_limit = UNLIMITED if max_bytes is None else max_bytes
         self.node_limit = UNLIMITED if max_nodes is None else max_nodes
         self.max_bytes = self.max_nodes = 0

@@ -363,11 +363,13 @@ class Restoration:
             if record.counts:
                 aside += record.account.reserved
                 aside_nodes += 1
+        restored = own_nodes + aside_nodes + sum(nodes for *_, nodes in self._inner)
         if self._done:
             return
         root.accounts = accounts
         root.used = own + aside
         root.nodes = own_nodes + aside_nodes
+        root.nodes_restored = restored
         root.aside, root.aside_nodes = aside, aside_nodes
         root.max_bytes = room
         root.max_nodes = node_room

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dmemfs import MemoryFileSystem
+from dmemfs import MemoryFileSystem, QuotaExceededError
 from tests.snapshot_states import used_bytes
 
 
@@ -111,6 +111,45 @@ def test_a_file_that_outlived_the_quota_of_the_directory_where_it_counts(
     memory.remove("/other/file")
     assert used_bytes(memory) == 0
     memory._check()
+
+
+def test_a_file_that_was_written_without_a_name_and_closed(memory: MemoryFileSystem) -> None:
+    memory.write_bytes("/file", bytes(5))
+    first = memory.snapshot()
+    with memory.open("/file", "r+b", buffering=0) as file:
+        memory.remove("/file")
+        with memory.snapshot() as second:
+            file.truncate(0)
+            file.close()
+            with memory.snapshot():
+                memory.restore(second)
+                assert memory.usage("/").snapshot_bytes == 5
+                first.close()
+                assert used_bytes(memory) == 0
+                memory._check()
+
+
+def test_a_restore_may_bring_back_more_nodes_than_there_may_be() -> None:
+    """What only a snapshot keeps counts as a node if it is a file."""
+    fs = MemoryFileSystem(max_nodes=3)
+    fs.makedirs("/one/two")
+    with fs.snapshot() as directories:
+        fs.rmtree("/one")
+        fs.write_bytes("/file", b"")
+        fs.write_bytes("/other", b"")
+        with fs.snapshot() as files:
+            fs.restore(directories)
+            fs._check()
+            assert fs.to_tree() == {"one": {"two": {}}}
+            with pytest.raises(QuotaExceededError):
+                fs.mkdir("/more")
+            fs.clone()._check()
+            fs.restore(files)
+            assert sorted(fs.listdir("/")) == ["file", "other"]
+        fs.restore(directories)
+    fs.rmdir("/one/two")
+    fs.mkdir("/more")
+    fs._check()
 
 
 def test_an_open_file_without_a_name_that_a_snapshot_knows(memory: MemoryFileSystem) -> None:

@@ -13,7 +13,7 @@ from ._history import (
     all_versions,
     do_to_the_end,
 )
-from ._nodes import Directory, File
+from ._nodes import Directory, File, Node
 from ._quota import Account, UnlinkedAccount
 
 
@@ -211,9 +211,14 @@ def _move_differences(version: Version, earlier: Version) -> None:
 def _forget_removed(version: Version, earlier: Version) -> None:
     """Let go of what nobody knows any more; only when the counts have been changed for it."""
     created = earlier.created
-    for node in [*version.files, *version.links, *version.directories]:
-        if node in created and not node.nlink:
-            created.pop(node, None)
+    nodes: list[Node] = [*version.files, *version.links, *version.directories]
+    gone = {node for node in nodes if node in created and not node.nlink}
+    if gone and version.following is not None:
+        for later in version.following.on_the_way():
+            for states in (later.files, later.links, later.directories):
+                gone -= gone & states.keys()
+    for node in gone:
+        created.pop(node, None)
 
 
 def _merge_directory(before: DirectoryState, after: DirectoryState) -> None:

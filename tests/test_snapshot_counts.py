@@ -113,6 +113,23 @@ def test_a_file_that_outlived_the_quota_of_the_directory_where_it_counts(
     memory._check()
 
 
+def test_a_snapshot_between_two_others_goes_first(memory: MemoryFileSystem) -> None:
+    """What is new since the first and only the third one knows goes with the third one."""
+    with memory.snapshot() as first:
+        memory.mkdir("/directory")
+        second = memory.snapshot()
+        memory.write_bytes("/directory/file", bytes(432))
+        third = memory.snapshot()
+        memory.rmtree("/directory")
+        second.close()
+        assert used_bytes(memory) == 432
+        third.close()
+        assert used_bytes(memory) == 0
+        memory._check()
+        memory.restore(first)
+        memory._check()
+
+
 def test_a_file_that_was_written_without_a_name_and_closed(memory: MemoryFileSystem) -> None:
     memory.write_bytes("/file", bytes(5))
     first = memory.snapshot()

@@ -131,10 +131,12 @@ class Mount(NotCopyable):
 
     def _forget_paths(self, mounted: Mounted) -> None:
         """Clear what the standard library remembers of paths that will not be there."""
-        for path in list(sys.path_importer_cache):
+        elsewhere = _paths_elsewhere(mounted.point, mounted.passed)
+        for path in sys.path_importer_cache.keys() - elsewhere:
             plain = path[:1] == "/" and ".." not in path and "//" not in path
             if plain and (not path.startswith(mounted.point) or mounted.passes(path)):
-                continue  # as nearly all of them
+                elsewhere.add(path)  # as nearly all of them
+                continue
             try:
                 place = process.table.locate(path)
             except OSError:
@@ -273,6 +275,12 @@ def _passed_through(extra: Iterable[str]) -> tuple[str, ...]:
     paths = {*_resolved(frozenset(own)), *others, *map(os.path.realpath, others)}
     prefixes = {f"{path.rstrip('/')}/" for path in paths if path.rstrip("/")}
     return (*sorted(prefixes), *DEVICES, *SYSTEM_VIEWS)
+
+
+@lru_cache(8)
+def _paths_elsewhere(_point: str, _passed: tuple[str, ...]) -> set[str]:
+    """Return where to remember what lies outside of such a mount, whatever is mounted there."""
+    return set()
 
 
 @lru_cache(8)

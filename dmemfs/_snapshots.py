@@ -67,7 +67,8 @@ class Snapshots(Versioning):
         with self._lock:
             replaced = self._restore_version(version)
         del replaced  # nobody waits for the lock while all that is freed
-        self._account.settle_gone()
+        with self._lock:
+            self._account.settle_gone()
 
     @contextmanager
     def rollback(self) -> Iterator[Snapshot]:

@@ -404,6 +404,8 @@ class UnlinkedAccount(ByteAccount):
         if self.gone:
             return
         if kept or self.used + growth > self.reserved:
+            if self.kept:
+                self.parent.root.settle()  # counts it in the whole: its parent is another then
             growth_beyond = max(0, self.used + growth - self.reserved)
             self.parent.require(growth_beyond, nodes, path, kept)
             missing = max(0, self.used + growth - self.reserved)

@@ -187,6 +187,8 @@ class Restoration:
             if state is not None and state[FILE_NLINK]:
                 self._cancelled.append(record)
                 continue
+            if state is not None:  # it may have come back since, and lost its name once more
+                goal.files[file] = (*state[:-1], record.account)
             content = self._orphans.get(file) if state is None else state[0]
             stored = record.account.reserved if content is None else content_size(content)[1]
             self._remaining.append((record, stored))

@@ -169,6 +169,22 @@ def test_a_restore_may_bring_back_more_nodes_than_there_may_be() -> None:
     fs._check()
 
 
+def test_an_open_file_that_outlived_a_directory_with_a_quota() -> None:
+    """It grows in the account of the whole, which has room, and not in one that nobody lists."""
+    fs = MemoryFileSystem(max_quota=1 << 20)
+    fs.mkdir("/limited")
+    fs.set_quota("/limited", 1 << 19)
+    with fs.open("/limited/file", "w+b", buffering=0) as file:
+        with fs.snapshot():
+            fs.rmtree("/limited")
+            file.write(bytes(1000))
+            fs._check()
+        fs._check()
+        file.write(bytes((1 << 20) - 1000))
+        fs._check()
+    assert used_bytes(fs) == 0
+
+
 def test_an_open_file_without_a_name_that_a_snapshot_knows(memory: MemoryFileSystem) -> None:
     """What is kept of it stays counted while the tree goes back and forth."""
     block = bytes(1 << 16)

@@ -192,11 +192,8 @@ class MountTable:
         self._real_cwd = real
         self.relative = cwd is not None or any(_overlap(real, each) for each in self.mounts)
         self._is_plain = len(self.mounts) == 1 and not self.mounts[0].passed
-        names = [f"/{posixpath.basename(each.point)}" for each in self.mounts]
-        if len(names) == 1:
-            self.marker = names[0]
-        else:
-            self.marker = posixpath.commonprefix(names) if names else _NEVER
+        names = [f"/{posixpath.basename(each.point)}" for each in self.mounts] or [_NEVER]
+        self.marker = names[0] if len(names) == 1 else posixpath.commonprefix(names)
 
     def show_real(self, directory: str) -> None:
         """Let a real directory be seen, and written, through whatever is mounted above it."""

@@ -404,8 +404,9 @@ class UnlinkedAccount(ByteAccount):
         if self.gone:
             return
         if kept or self.used + growth > self.reserved:
-            if self.kept:
-                self.parent.root.settle()  # counts it in the whole: its parent is another then
+            root = self.parent.root
+            if self.kept and self.parent is not root:
+                root.count_kept_in_whole()  # of which the root is the parent from then on
             growth_beyond = max(0, self.used + growth - self.reserved)
             self.parent.require(growth_beyond, nodes, path, kept)
             missing = max(0, self.used + growth - self.reserved)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
 
 from dmemfs import MemoryFileSystem
 from tests.comparison import outcome
@@ -83,6 +84,20 @@ class OneFile(TwoFiles):
     def call(self, method: str, *arguments: Any) -> tuple[Any, ...]:
         assert self.files is not None
         return self.same_call(self.files, method, *arguments)
+
+    @precondition(lambda self: self.files is not None)
+    @rule()
+    def flush(self) -> None:
+        self.call("flush")
+        self.same_content("/file")
+
+    @precondition(lambda self: self.files is not None)
+    @rule()
+    def close(self) -> None:
+        self.call("close")
+        self.call("read")
+        self.files = None
+        self.same_content("/file")
 
     def close_all(self) -> None:
         if self.files is not None:

@@ -152,20 +152,12 @@ class QuotaTree(Tree):
             raise RefusedError(dst)
         self.put(dst, source.file).mode = source.mode
 
-    def copy_tree(self, src: str, dst: str) -> None:
-        top = self.find(src)
-        if top.kind != DIRECTORY:
-            raise RefusedError(src)
-        self._make_above(dst)
-        directory, name, there = self.place(dst, False)
-        if there is not None:
-            raise RefusedError(dst)
-        copied = self._duplicate(top)
+    def attach(self, directory: Entry, name: str, copied: Entry) -> None:
         below = list(copied.below())
         part = self.part_of(directory)
         self.require(part, sum(it.file.stored() for it in below), len(below) + 1)
         self.homes.update((it.key, part) for it in below if it.kind != DIRECTORY)
-        directory.names[name] = copied
+        super().attach(directory, name, copied)
 
     # What moves or goes
 

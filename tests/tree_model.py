@@ -219,7 +219,11 @@ class Tree:
         directory, name, there = self.place(dst, False)
         if there is not None:
             raise RefusedError(dst)
-        directory.names[name] = self._duplicate(top)
+        self.attach(directory, name, self._duplicate(top))
+
+    def attach(self, directory: Entry, name: str, copied: Entry) -> None:
+        """Let a copy of a directory be in another one."""
+        directory.names[name] = copied
 
     def _duplicate(self, entry: Entry) -> Entry:
         duplicate = Entry(entry.mode, self.owner)

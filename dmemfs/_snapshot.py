@@ -78,13 +78,14 @@ class Snapshot(NotCopyable):
 
         Raises:
             ValueError: one of them is closed, or of another file system.
+            TypeError: `other` is something else.
 
         Complexity: O(nodes), and O(bytes) of the contents that were written anew.
         """
         fs = self._fs
-        version = self._version_in(fs)
+        version = version_in(self, fs)
         with fs._lock:
-            return compare(fs._root, version, None if other is None else other._version_in(fs))
+            return compare(fs._root, version, None if other is None else version_in(other, fs))
 
     def open(
         self,
@@ -173,18 +174,10 @@ class Snapshot(NotCopyable):
         paths: list[Any] = self._view().glob(pattern)
         return paths
 
-    def _version_in(self, fs: Versioning) -> Version:
-        hold = self._hold
-        if hold is None or hold.version is None:
-            raise ValueError("the snapshot is closed: take another one")
-        if self._fs is not fs:
-            raise ValueError("the snapshot is of another file system: restore it there")
-        return hold.version
-
     def _view(self) -> Any:
         """Return a file system that shows what is kept, and keeps it for whoever uses it."""
         fs, past = self._fs, self._past
-        version = self._version_in(fs)
+        version = version_in(self, fs)
         if past is None:
             # Not with the lock held: a new one waits for forks, and they for the locks of all.
             made = fs._new_like(None, None)
@@ -194,3 +187,22 @@ class Snapshot(NotCopyable):
                     show_past(made, fs, version)
                     self._past = past = made
         return past
+
+
+def version_in(snapshot: Snapshot, fs: Versioning) -> Version:
+    """Return what a snapshot keeps of a file system.
+
+    Raises:
+        TypeError: it is no snapshot.
+        ValueError: it is closed, or of another file system.
+    """
+    if not isinstance(snapshot, Snapshot):
+        raise TypeError(
+            f"a Snapshot is needed, as snapshot() returns it, not {type(snapshot).__name__}"
+        )
+    hold = snapshot._hold
+    if hold is None or hold.version is None:
+        raise ValueError("the snapshot is closed: take another one")
+    if snapshot._fs is not fs:
+        raise ValueError("the snapshot is of another file system: restore it there")
+    return hold.version

@@ -8,7 +8,7 @@ from typing import Self
 
 from ._cloning import copy_into
 from ._quota import limit_or_none
-from ._snapshot import Snapshot
+from ._snapshot import Snapshot, version_in
 from ._versioning import Versioning
 
 
@@ -55,6 +55,7 @@ class Snapshots(Versioning):
 
         Raises:
             ValueError: it is closed, or of another file system.
+            TypeError: it is something else.
             OSError: EBUSY, a live database is in the middle of a transaction.
             RuntimeError: as `snapshot`.
 
@@ -63,7 +64,7 @@ class Snapshots(Versioning):
         """
         self._refuse_in_operation("restore")
         self._release_dropped()
-        version = snapshot._version_in(self)
+        version = version_in(snapshot, self)
         with self._lock:
             replaced = self._restore_version(version)
         del replaced  # nobody waits for the lock while all that is freed

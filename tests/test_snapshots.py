@@ -334,6 +334,15 @@ class TestLifetime:
             other.restore(snap)
         assert other.listdir("/") == ["file"]
 
+    @pytest.mark.parametrize("wrong", ["snapshot", 1, MemoryFileSystem()])
+    def test_what_is_no_snapshot_is_refused(self, memory: MemoryFileSystem, wrong: Any) -> None:
+        memory.write_bytes("/file", b"")
+        with pytest.raises(TypeError, match="a Snapshot is needed"):
+            memory.restore(wrong)
+        with memory.snapshot() as snap, pytest.raises(TypeError, match="a Snapshot is needed"):
+            snap.diff(wrong)
+        assert memory.listdir("/") == ["file"]
+
     def test_of_a_clone_is_refused_by_its_source(self, memory: MemoryFileSystem) -> None:
         with memory.clone().snapshot() as snap, pytest.raises(ValueError):
             memory.restore(snap)

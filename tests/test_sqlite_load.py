@@ -25,6 +25,7 @@ from dmemfs_sqlite import (
     save_db,
 )
 from dmemfs_sqlite._library import native_library
+from dmemfs_sqlite._load import _TargetState
 from tests.sqlite_databases import (
     check_alive,
     connect,
@@ -494,3 +495,15 @@ def test_a_snapshot_over_the_limit_of_memdb_is_refused_where_it_cannot_be_raised
     with pytest.raises(IncompatibleTargetError, match="mode=memory&cache=shared"):
         load_db(fs, PATH, memory_uri(name, engine="memdb"))
     load_db(fs, PATH, memory_uri(name, engine="shared-cache")).close()
+
+
+@pytest.mark.parametrize("engine", ["memdb", "shared-cache"])
+def test_memory_is_known_by_both_names_that_sqlite_gives_it(engine: Any) -> None:
+    """Since 3.42 `PRAGMA database_list` names no file for memdb; before, it named the database."""
+    uri = memory_uri("orders", engine=engine)
+    names = {"memdb": ["", "/orders"], "shared-cache": [""]}[engine]
+    for file in names:
+        _TargetState(file, 0, 4096, "UTF-8").require_memory(uri)
+    for file in {"/orders", "/tmp/orders", "orders"} - set(names):
+        with pytest.raises(sqlite3.OperationalError, match="and not memory"):
+            _TargetState(file, 0, 4096, "UTF-8").require_memory(uri)

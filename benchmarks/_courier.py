@@ -33,8 +33,8 @@ from benchmarks._peers import (
 )
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import load_db, memory_uri, save_db
-from dmemfs_sqlite._library import native_library
-from dmemfs_sqlite._uri import Engine
+from dmemfs_sqlite._engine.library import native_library
+from dmemfs_sqlite._engine.uri import Engine
 
 PATH = "/snapshot.db"
 LOCK_TIMEOUT = 60.0

@@ -11,7 +11,7 @@ from benchmarks._command import QUICKEST, Suite
 from benchmarks._courier import PEERS
 from benchmarks._measure import QUICK, Workload
 from benchmarks._report import Comparison, Difference, Quotient
-from dmemfs_sqlite._uri import Engine
+from dmemfs_sqlite._engine.uri import Engine
 
 ENGINES: tuple[tuple[Engine, str], ...] = (("shared-cache", ""), ("memdb", "-memdb"))
 

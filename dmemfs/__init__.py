@@ -1,14 +1,14 @@
 """A file system in memory: POSIX behaviour, hard quotas, true io objects."""
 
-from ._attributes import Usage
-from ._difference import Difference
-from ._directory_quotas import Quota
 from ._errors import ArchiveError, PackError, QuotaExceededError
-from ._materialize import materialize
 from ._memory_filesystem import MemoryFileSystem
-from ._mount import mount
-from ._snapshot import Snapshot
-from ._trees import Link
+from ._mount.materialize import materialize
+from ._mount.mount import mount
+from ._snapshots.difference import Difference
+from ._snapshots.snapshot import Snapshot
+from ._transfer.dictionaries import Link
+from ._tree.attributes import Usage
+from ._tree.quotas import Quota
 
 __all__ = [
     "ArchiveError",

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ._entries import Entry
 from ._memory_filesystem import MemoryFileSystem
-from ._progress import Progress, ProgressBar
+from ._transfer.entries import Entry
+from ._transfer.progress import Progress, ProgressBar
 
 EXIT_FAILURE = 1
 # What a shell reports for a program that Ctrl-C or a closed pipe has ended.
@@ -136,7 +136,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from ._packing import PackReader
+    from ._transfer.formats.pack import PackReader
 
     with open(options.pack, "rb") as file:
         for entry in PackReader(file).entries():

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from typing import IO, Any, Literal, Self
 
 from ._errors import NotCopyable
-from ._grammar import StrPath, is_plain_name
-from ._invariants import check_invariants, check_versions
-from ._locks import LockGrant, LockTable
-from ._memory_limit import memory_limit
-from ._mount import Mount
-from ._nodes import File
-from ._open_modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
-from ._real import RealTrees
+from ._files.locks import LockGrant, LockTable
+from ._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
+from ._interception.real import RealTrees
+from ._mount.mount import Mount
+from ._nodes.memory_limit import memory_limit
+from ._nodes.nodes import File
+from ._paths import StrPath, is_plain_name
+from ._tree.invariants import check_invariants, check_versions
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _TEXT_CHUNK = 1 << 15

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ._memory_filesystem import MemoryFileSystem
-from ._showing import list_tree, write_tree
+from ._transfer.showing import list_tree, write_tree
 
 OPTIONS = ("quota", "tree", "path", "sqlite")
 """What the marker takes; `sqlite` is for the fixture `memdb` of `dmemfs_sqlite`."""
@@ -68,7 +68,7 @@ def memfs_mount(request: pytest.FixtureRequest, memfs: MemoryFileSystem) -> Iter
 
     Option by the marker `memfs`: `path`, by default "/mem".
     """
-    from ._mount import mount
+    from ._mount.mount import mount
 
     point = os.fspath(marker_options(request).get("path", "/mem"))
     with mount(memfs, point):
@@ -82,7 +82,7 @@ def memfs_root(request: pytest.FixtureRequest, memfs: MemoryFileSystem) -> Itera
 
     What Python needs and the directory of the tests stay visible, read-only.
     """
-    from ._mount import mount
+    from ._mount.mount import mount
 
     with mount(memfs, "/", passthrough=[request.config.rootpath, request.path.parent]):
         yield Path("/")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from ._memory_filesystem import MemoryFileSystem
-from ._showing import list_tree
+from ._transfer.showing import list_tree
 
 
 class MemoryFileSystemMixin(unittest.TestCase):
@@ -36,7 +36,7 @@ class MemoryFileSystemMixin(unittest.TestCase):
         super().setUp()
         self.memfs = MemoryFileSystem.from_tree(self.memfs_tree, max_quota=self.memfs_quota)
         if self.memfs_path is not None:
-            from ._mount import mount
+            from ._mount.mount import mount
 
             self.enterContext(
                 mount(self.memfs, self.memfs_path, passthrough=self.memfs_passthrough)

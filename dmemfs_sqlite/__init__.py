@@ -1,5 +1,10 @@
 """SQLite databases in a file system in memory: live there, or carried in and out."""
 
+from ._courier.load import load_db
+from ._courier.save import save_db
+from ._courier.shared import SharedDatabase
+from ._courier.store import SnapshotStore, Version
+from ._engine.uri import explain_uri, memory_uri
 from ._errors import (
     BusyError,
     IncompatibleTargetError,
@@ -9,14 +14,9 @@ from ._errors import (
     UnsafeURIError,
     UnsavedError,
 )
-from ._live import connect, live_uri
-from ._live_copy import copy_db
-from ._load import load_db
-from ._save import save_db
-from ._shared import SharedDatabase
-from ._store import SnapshotStore, Version
-from ._template import DatabaseTemplate
-from ._uri import explain_uri, memory_uri
+from ._live.committed import copy_db
+from ._live.connect import connect, live_uri
+from ._live.template import DatabaseTemplate
 
 __all__ = [
     "BusyError",

@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from ._demo import DemoError, run_demo
-    from ._report import ProgressBar
+    from ._demo.demo import DemoError, run_demo
+    from ._demo.report import ProgressBar
 
     bar = ProgressBar(sys.stderr) if sys.stderr.isatty() else None
     try:
@@ -93,13 +93,13 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from ._inspect import describe_uri
+    from ._demo.inspect import describe_uri
 
     return 0 if describe_uri(options.uri, sys.stdout.write) else EXIT_FAILURE
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from ._inspect import InspectionError, describe_file
+    from ._demo.inspect import InspectionError, describe_file
 
     try:
         return 0 if describe_file(options.file, sys.stdout.write) else EXIT_FAILURE

@@ -15,7 +15,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem
 
-from ._private_database import Beginning, Images, open_private
+from ._live.private import Beginning, Images, open_private
 
 
 @pytest.fixture(scope="session")

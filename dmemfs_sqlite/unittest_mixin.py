@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dmemfs.unittest_mixin import MemoryFileSystemMixin
 
-from ._private_database import Images, open_private
+from ._live.private import Images, open_private
 
 
 class MemoryDatabaseMixin(MemoryFileSystemMixin):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dmemfs._locks import LockGrant, LockTable, _Place
+from dmemfs._files.locks import LockGrant, LockTable, _Place
 
 # Far longer than anything here takes, on the slowest machine: reaching it is the failure.
 PATIENCE = 30.0

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import pytest
 
-from dmemfs_sqlite import _vfs_file_methods, _vfs_replica
+from dmemfs_sqlite._vfs import file_callbacks, replica
 
 
 def make_eager(patch: pytest.MonkeyPatch) -> None:
     """Have every page looked at, and every transaction find that it has waited."""
-    patch.setattr(_vfs_file_methods, "MARK", 0)
+    patch.setattr(file_callbacks, "MARK", 0)
     for threshold in ("_QUICK", "_PATIENCE"):
-        patch.setattr(_vfs_replica, threshold, float("-inf"))
+        patch.setattr(replica, threshold, float("-inf"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmemfs import MemoryFileSystem
-from dmemfs_sqlite import _vfs_file_methods, _vfs_methods
-from dmemfs_sqlite._vfs_abi import (
+from dmemfs_sqlite._vfs import file_callbacks, vfs_callbacks
+from dmemfs_sqlite._vfs.abi import (
     FILE_METHODS,
     FILE_METHODS_VERSION,
     OK,
@@ -27,10 +27,10 @@ from dmemfs_sqlite._vfs_abi import (
     VFS_METHODS,
     FileMethods,
 )
-from dmemfs_sqlite._vfs_library import address_in_c, library_of
-from dmemfs_sqlite._vfs_memory import MEMORY, immortal, text_at
-from dmemfs_sqlite._vfs_methods import REGISTRATIONS
-from dmemfs_sqlite._vfs_open_file import OPEN_FILES
+from dmemfs_sqlite._vfs.memory import MEMORY, immortal, text_at
+from dmemfs_sqlite._vfs.open_file import OPEN_FILES
+from dmemfs_sqlite._vfs.registration import address_in_c, library_of
+from dmemfs_sqlite._vfs.vfs_callbacks import REGISTRATIONS
 from tests.live_databases import PATH, check_integrity, opened, value
 
 ACCOUNTS = 12
@@ -67,8 +67,8 @@ class Recorder:
         self.events: list[Event] = []
         self.fs = fs
         library = library_of()
-        files = dict(_vfs_file_methods.CALLBACKS)
-        vfs = dict(_vfs_methods.CALLBACKS)
+        files = dict(file_callbacks.CALLBACKS)
+        vfs = dict(vfs_callbacks.CALLBACKS)
         for name, record in (
             ("xWrite", self._write),
             ("xTruncate", self._truncate),

@@ -40,20 +40,22 @@ import pytest
 
 import dmemfs
 import dmemfs_sqlite
-from dmemfs import _handles, _locks, _mount
-from dmemfs_sqlite import _vfs_locks
+from dmemfs._files import binary
+from dmemfs._files import locks as locks_module
+from dmemfs._mount import mount as mount_module
+from dmemfs_sqlite._vfs import locks as vfs_locks
 
-FILE_SYSTEM = "dmemfs._storage._lock"
+FILE_SYSTEM = "dmemfs._tree.storage._lock"
 BUFFER = "a buffer of io"
 ADVISORY = "an advisory lock"
 CONNECTION = "a connection"
-FORK = "dmemfs._forking._one_fork_at_a_time"
+FORK = "dmemfs._tree.forking._one_fork_at_a_time"
 
 # They try for the lock first, and wait for it if that fails: see `Storage`. Not so this one.
 _TRIED_BEFORE_WAITING = {FILE_SYSTEM}
 _ONLY_TRIES = {"_release_dropped"}
 # Not held by anybody: one thread waits with it until another one releases it.
-_SIGNALS = {"dmemfs._locks.wake_up"}
+_SIGNALS = {"dmemfs._files.locks.wake_up"}
 # Under this one the locks of many file systems are taken. Two threads never do so at once.
 _GATES = {FILE_SYSTEM: FORK}
 
@@ -273,9 +275,9 @@ def recorded_locks(order: LockOrder) -> Iterator[LockOrder]:
             if hasattr(module, "threading"):
                 patch.setattr(module, "threading", _Threading(order))
             _record_what_is_there(order, patch, module, module.__name__)
-        for made_on_import in (_mount.process, _mount.process.descriptors):
+        for made_on_import in (mount_module.process, mount_module.process.descriptors):
             _record_what_is_there(order, patch, made_on_import, type(made_on_import).__module__)
-        for kind in (_handles.ReadFile, _handles.WriteFile, _handles.UpdateFile):
+        for kind in (binary.ReadFile, binary.WriteFile, binary.UpdateFile):
             patch.setattr(kind, "_buffer_class", _recorded_buffer(order, kind._buffer_class))
         _record_advisory_locks(order, patch)
         _guard_the_locks_of_databases(order, patch)
@@ -315,7 +317,7 @@ def _recorded_buffer(order: LockOrder, base: Any) -> Any:
 
 def _record_advisory_locks(order: LockOrder, patch: pytest.MonkeyPatch) -> None:
     """Record what is held between `LockTable.acquire` and the release, by whichever thread."""
-    acquire, release = _locks.LockTable.acquire, _locks.LockGrant.release
+    acquire, release = locks_module.LockTable.acquire, locks_module.LockGrant.release
     dropped = weakref.finalize
 
     def recorded_acquire(table: Any, key: Any, **options: Any) -> Any:
@@ -334,8 +336,8 @@ def _record_advisory_locks(order: LockOrder, patch: pytest.MonkeyPatch) -> None:
             forget()
         release(grant)
 
-    patch.setattr(_locks.LockTable, "acquire", recorded_acquire)
-    patch.setattr(_locks.LockGrant, "release", recorded_release)
+    patch.setattr(locks_module.LockTable, "acquire", recorded_acquire)
+    patch.setattr(locks_module.LockGrant, "release", recorded_release)
 
 
 _places: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -349,7 +351,7 @@ def _guard_the_locks_of_databases(order: LockOrder, patch: pytest.MonkeyPatch) -
     """Those of SQLite never wait; they are only safe while the file system's lock is held."""
 
     def guarded(name: str) -> Any:
-        original = getattr(_vfs_locks.NodeLocks, name)
+        original = getattr(vfs_locks.NodeLocks, name)
 
         def call(self: Any, *args: Any) -> Any:
             if not order.holds(FILE_SYSTEM) and isinstance(args[0].fs._lock, RecordedLock):
@@ -359,7 +361,7 @@ def _guard_the_locks_of_databases(order: LockOrder, patch: pytest.MonkeyPatch) -
         return call
 
     for name in ("lock", "unlock", "map_region", "lock_slots", "unlock_slots", "unmap", "abandon"):
-        patch.setattr(_vfs_locks.NodeLocks, name, guarded(name))
+        patch.setattr(vfs_locks.NodeLocks, name, guarded(name))
 
 
 def recorded_connection(order: LockOrder, base: Any) -> Any:

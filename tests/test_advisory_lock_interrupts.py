@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dmemfs._locks import LockGrant, LockTable
+from dmemfs._files.locks import LockGrant, LockTable
 from tests.contenders import (
     PATIENCE,
     Contender,

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dmemfs._locks import LockGrant, LockTable
+from dmemfs._files.locks import LockGrant, LockTable
 from tests.contenders import Node, busy, place_of, try_lock
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dmemfs._locks import LockTable
+from dmemfs._files.locks import LockTable
 from tests.contenders import (
     PATIENCE,
     Contender,
@@ -311,8 +311,8 @@ def test_a_waiter_that_times_out_clears_the_way_for_those_behind_it(
     table: LockTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr("dmemfs._locks.monotonic", lambda: clock[0])
-    monkeypatch.setattr("dmemfs._locks._LONGEST_NAP", 0.01)
+    monkeypatch.setattr("dmemfs._files.locks.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dmemfs._files.locks._LONGEST_NAP", 0.01)
     key = Node()
     holder = table.acquire(key, shared=True, timeout=0)
     entered: list[str] = []

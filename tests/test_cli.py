@@ -14,7 +14,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem
 from dmemfs._cli import main
-from dmemfs._progress import ProgressBar, format_size
+from dmemfs._transfer.progress import ProgressBar, format_size
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import dmemfs_sqlite
-from dmemfs import MemoryFileSystem, _locks
+from dmemfs import MemoryFileSystem
+from dmemfs._files import locks as locks_module
 from dmemfs_sqlite import DatabaseTemplate
 from tests.contenders import wait_until, waiters
 from tests.together import TIMEOUT, frequent_switches, run_together  # noqa: F401
@@ -30,14 +31,14 @@ def test_who_comes_to_a_stream_gets_in_behind_those_before_it(
     in_queue: list[int] = []
     stop = threading.Event()
     comer: list[int] = []
-    enter = _locks._NodeQueue.enter
+    enter = locks_module._NodeQueue.enter
 
     def noted_enter(queue: Any, **options: Any) -> Any:
         if threading.get_ident() in comer:
             in_queue.append(len(entries))
         return enter(queue, **options)
 
-    monkeypatch.setattr(_locks._NodeQueue, "enter", noted_enter)
+    monkeypatch.setattr(locks_module._NodeQueue, "enter", noted_enter)
 
     def stream() -> None:
         while not stop.is_set():

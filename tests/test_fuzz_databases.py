@@ -24,7 +24,7 @@ from dmemfs_sqlite import (
     load_db,
     memory_uri,
 )
-from dmemfs_sqlite._uri import require_memory_uri
+from dmemfs_sqlite._engine.uri import require_memory_uri
 from tests.fuzzing import FOR_LONG, INTERESTING, examples, flipped, nothing_on_disk  # noqa: F401
 from tests.sqlite_databases import content, unique_uri
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmemfs import Link, MemoryFileSystem
-from dmemfs._glob import expand_pattern, matches_path
+from dmemfs._tree.patterns import expand_pattern, matches_path
 from tests.fuzzing import FOR_LONG, examples, nothing_on_disk, state  # noqa: F401
 
 pytestmark = FOR_LONG

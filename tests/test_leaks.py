@@ -25,10 +25,11 @@ import pytest
 
 import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
-from dmemfs_sqlite import DatabaseTemplate, SharedDatabase, _live, load_db, save_db
-from dmemfs_sqlite._vfs_library import library_of
-from dmemfs_sqlite._vfs_methods import REGISTRATIONS
-from dmemfs_sqlite._vfs_open_file import OPEN_FILES
+from dmemfs_sqlite import DatabaseTemplate, SharedDatabase, load_db, save_db
+from dmemfs_sqlite._live import connect as connect_module
+from dmemfs_sqlite._vfs.open_file import OPEN_FILES
+from dmemfs_sqlite._vfs.registration import library_of
+from dmemfs_sqlite._vfs.vfs_callbacks import REGISTRATIONS
 from tests.soak import SOAK
 from tests.sqlite_databases import unique_uri
 
@@ -46,7 +47,7 @@ _SMALLEST_OBJECT = 32
 
 def measure() -> tuple[int, int, int]:
     """Return blocks and bytes of Python's memory in use, and bytes of SQLite's."""
-    _live._quoted.cache_clear()  # of so many paths, and no more
+    connect_module._quoted.cache_clear()  # of so many paths, and no more
     gc.collect()
     if hasattr(sys, "_clear_type_cache"):
         with warnings.catch_warnings():

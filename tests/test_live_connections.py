@@ -15,6 +15,7 @@ import pytest
 import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import LiveDatabaseUnavailable, live_uri
+from dmemfs_sqlite._vfs import registration
 from tests.live_databases import (
     PATH,
     check_integrity,
@@ -198,8 +199,8 @@ def test_uris_are_equal_for_one_file_system(memory: MemoryFileSystem) -> None:
 def test_importing_registers_nothing() -> None:
     program = (
         "import sqlite3, dmemfs_sqlite\n"
-        "from dmemfs_sqlite._vfs_methods import REGISTRATIONS\n"
-        "from dmemfs_sqlite._vfs_open_file import OPEN_FILES\n"
+        "from dmemfs_sqlite._vfs.vfs_callbacks import REGISTRATIONS\n"
+        "from dmemfs_sqlite._vfs.open_file import OPEN_FILES\n"
         "assert not REGISTRATIONS and not OPEN_FILES\n"
     )
     root = Path(__file__).resolve().parent.parent
@@ -380,29 +381,25 @@ def test_a_database_that_was_removed_is_not_written(memory: MemoryFileSystem) ->
 def test_a_module_whose_library_is_out_of_reach(
     memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dmemfs_sqlite import _vfs_library
-
-    _vfs_library._library_of.cache_clear()
-    monkeypatch.setattr(_vfs_library, "candidates", lambda module: ["/no/such/library.so"])
+    registration._library_of.cache_clear()
+    monkeypatch.setattr(registration, "candidates", lambda module: ["/no/such/library.so"])
     try:
         with pytest.raises(LiveDatabaseUnavailable, match="load_db"):
             dmemfs_sqlite.connect(memory, PATH)
     finally:
-        _vfs_library._library_of.cache_clear()
+        registration._library_of.cache_clear()
 
 
 def test_another_instance_of_sqlite_is_not_mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
     """pysqlite3 brings a library of its own, and the interpreter's is not that."""
     import _sqlite3
 
-    from dmemfs_sqlite import _vfs_library
-
     pysqlite3 = pytest.importorskip("pysqlite3", reason="there is one SQLite only")
-    _vfs_library._library_of.cache_clear()
-    monkeypatch.setattr(_vfs_library, "candidates", lambda module: [_sqlite3.__file__])
+    registration._library_of.cache_clear()
+    monkeypatch.setattr(registration, "candidates", lambda module: [_sqlite3.__file__])
     try:
         with pytest.raises(LiveDatabaseUnavailable, match="another instance"):
             live_uri(MemoryFileSystem(), PATH, module=pysqlite3)
         live_uri(MemoryFileSystem(), PATH)
     finally:
-        _vfs_library._library_of.cache_clear()
+        registration._library_of.cache_clear()

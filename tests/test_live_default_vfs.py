@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from dmemfs import MemoryFileSystem
-from dmemfs_sqlite import _default_vfs, live_uri
+from dmemfs_sqlite import live_uri
+from dmemfs_sqlite._vfs import default as default_vfs
 from tests.live_databases import check_integrity, count, fill, imported, modules, value
 
 
@@ -20,9 +21,9 @@ def mounted(memory: MemoryFileSystem) -> Iterator[MemoryFileSystem]:
     def resolve(path: str) -> tuple[MemoryFileSystem, str] | None:
         return (memory, path[4:]) if path.startswith("/mem/") else None
 
-    _default_vfs.install(resolve)
+    default_vfs.install(resolve)
     yield memory
-    _default_vfs.remove()
+    default_vfs.remove()
 
 
 @pytest.mark.parametrize("journal", ["delete", "truncate", "persist", "wal"])
@@ -70,20 +71,20 @@ def test_parameters_of_a_uri_arrive_on_either_side(mounted: MemoryFileSystem) ->
 def test_after_the_removal_connections_go_on_and_new_ones_go_to_the_disk(
     memory: MemoryFileSystem, tmp_path: Path
 ) -> None:
-    _default_vfs.install(lambda path: (memory, "/a.db" + path.partition("x.db")[2]))
+    default_vfs.install(lambda path: (memory, "/a.db" + path.partition("x.db")[2]))
     try:
         connection = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
         fill(connection)
         with pytest.raises(RuntimeError, match="remove"):
-            _default_vfs.install(lambda path: None)
+            default_vfs.install(lambda path: None)
     finally:
-        _default_vfs.remove()
+        default_vfs.remove()
     with closing(connection):
         connection.execute("DELETE FROM t WHERE a > 10")
         with closing(sqlite3.connect(tmp_path / "x.db")) as disk:
             assert value(disk, "SELECT count(*) FROM sqlite_master") == 0
         assert count(connection) == 10
-    _default_vfs.remove()  # once more does nothing
+    default_vfs.remove()  # once more does nothing
     assert memory.listdir("/") == ["a.db"]
 
 
@@ -91,21 +92,21 @@ def test_a_function_that_fails_is_an_error_of_sqlite(memory: MemoryFileSystem) -
     def resolve(path: str) -> Any:
         raise OSError(5, "broken")
 
-    _default_vfs.install(resolve)
+    default_vfs.install(resolve)
     try:
         with pytest.raises(sqlite3.OperationalError, match="unable to open"):
             sqlite3.connect("/any/path.db")
     finally:
-        _default_vfs.remove()
+        default_vfs.remove()
 
 
 @modules
 def test_other_modules(memory: MemoryFileSystem, module: Any) -> None:
     module = imported(module)
-    _default_vfs.install(lambda path: (memory, path[4:]), module=module)
+    default_vfs.install(lambda path: (memory, path[4:]), module=module)
     try:
         with closing(module.connect("/mem/app.db", isolation_level=None)) as connection:
             fill(connection)
     finally:
-        _default_vfs.remove(module=module)
+        default_vfs.remove(module=module)
     assert memory.is_file("/app.db")

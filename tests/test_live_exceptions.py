@@ -19,14 +19,10 @@ from typing import Any
 import pytest
 
 from dmemfs import MemoryFileSystem, mount
-from dmemfs_sqlite import (
-    _default_vfs,
-    _vfs_file_methods,
-    _vfs_methods,
-    _vfs_pending,
-    live_uri,
-)
-from dmemfs_sqlite._vfs_open_file import open_files
+from dmemfs_sqlite import live_uri
+from dmemfs_sqlite._vfs import default as default_vfs
+from dmemfs_sqlite._vfs import file_callbacks, pending, vfs_callbacks
+from dmemfs_sqlite._vfs.open_file import open_files
 from tests.live_databases import (
     JOURNALS,
     PATH,
@@ -205,8 +201,8 @@ def test_through_a_plain_path(memory: MemoryFileSystem, tmp_path: Path) -> None:
 
 def test_every_callback_looks_for_it() -> None:
     """Those too that are called at no moment when it matters, for all that is known."""
-    for module in (_vfs_file_methods, _vfs_methods):
+    for module in (file_callbacks, vfs_callbacks):
         for name, callback in module.CALLBACKS.items():
-            assert _vfs_pending._entry_line(callback.__code__), name
-    for name, callback in _default_vfs._CALLBACKS.items():
-        assert _vfs_pending._entry_line(callback.__code__), name
+            assert pending._entry_line(callback.__code__), name
+    for name, callback in default_vfs._CALLBACKS.items():
+        assert pending._entry_line(callback.__code__), name

@@ -18,7 +18,7 @@ import pytest
 import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import live_uri
-from dmemfs_sqlite._vfs_open_file import open_files
+from dmemfs_sqlite._vfs.open_file import open_files
 from tests.live_databases import PATH, check_integrity, connect, count, fill, opened, value
 from tests.sqlite_databases import running
 

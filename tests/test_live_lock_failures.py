@@ -26,35 +26,28 @@ from typing import Any
 import pytest
 
 from dmemfs import MemoryFileSystem
-from dmemfs_sqlite import (
-    _vfs_failures,
-    _vfs_file_methods,
-    _vfs_locks,
-    _vfs_memdb,
-    _vfs_methods,
-    _vfs_open_file,
-    _vfs_pending,
-    _vfs_replica,
-)
-from dmemfs_sqlite._vfs_open_file import OPEN_FILES, open_files, volume_of
+from dmemfs_sqlite._vfs import failures as vfs_failures
+from dmemfs_sqlite._vfs import file_callbacks, memdb, open_file, pending, replica, vfs_callbacks
+from dmemfs_sqlite._vfs import locks as vfs_locks
+from dmemfs_sqlite._vfs.open_file import OPEN_FILES, open_files, volume_of
 from tests.live_databases import JOURNALS, PATH, connect, fill, imported, modules, value
 from tests.soak import SOAK
 from tests.test_live_failures import change, check_all, prepare
 
 CALLBACKS: dict[CodeType, str] = {
     callback.__code__: name
-    for module in (_vfs_file_methods, _vfs_methods)
+    for module in (file_callbacks, vfs_callbacks)
     for name, callback in module.CALLBACKS.items()
 }
 # Where the calls are made that fail, and where not: these answer the failures.
 _FAILING = {
     module.__file__
     for module in (
-        *(_vfs_file_methods, _vfs_methods, _vfs_open_file, _vfs_locks),
-        *(_vfs_replica, _vfs_memdb),
+        *(file_callbacks, vfs_callbacks, open_file, vfs_locks),
+        *(replica, memdb),
     )
 }
-_ANSWERING = {_vfs_failures.__file__, _vfs_pending.__file__}
+_ANSWERING = {vfs_failures.__file__, pending.__file__}
 _LOCKS = {"__enter__", "__exit__", "acquire", "release"}
 
 # Callbacks whose failure SQLite has no use for: what they were called for is done all the same.
@@ -244,7 +237,7 @@ def test_what_is_given_back_twice_in_vain_is_not_reported(
     """A transaction that has committed is one, whoever cannot be told."""
     prepare(memory, "delete")
     name = {"xUnlock": "unlock", "xClose": "abandon"}[callback]
-    unlocking = getattr(_vfs_locks.NodeLocks, name)
+    unlocking = getattr(vfs_locks.NodeLocks, name)
     left = 2
 
     def failing(*arguments: Any) -> Any:
@@ -257,10 +250,10 @@ def test_what_is_given_back_twice_in_vain_is_not_reported(
     with closing(connect(memory)) as other:
         with closing(connect(memory)) as connection:
             if callback == "xUnlock":
-                monkeypatch.setattr(_vfs_locks.NodeLocks, name, failing)
+                monkeypatch.setattr(vfs_locks.NodeLocks, name, failing)
             connection.execute("DELETE FROM t")
             if callback == "xClose":
-                monkeypatch.setattr(_vfs_locks.NodeLocks, name, failing)
+                monkeypatch.setattr(vfs_locks.NodeLocks, name, failing)
         assert left == 0
         assert value(other, "SELECT count(*) FROM t") == 0
     assert [file for file in OPEN_FILES.values() if file.fs is memory] == []
@@ -285,7 +278,7 @@ def test_a_database_that_failed_to_open_is_not_open(
     def failing(*_arguments: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(_vfs_open_file.OpenFile, "join", failing)
+    monkeypatch.setattr(open_file.OpenFile, "join", failing)
     with pytest.raises((sqlite3.Error, MemoryError)):
         connect(memory)
     monkeypatch.undo()

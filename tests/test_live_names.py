@@ -11,8 +11,8 @@ import pytest
 
 from dmemfs import MemoryFileSystem, mount
 from dmemfs_sqlite import live_uri
-from dmemfs_sqlite._vfs_library import library_of
-from dmemfs_sqlite._vfs_open_file import KNOWN_NAMES
+from dmemfs_sqlite._vfs.open_file import KNOWN_NAMES
+from dmemfs_sqlite._vfs.registration import library_of
 from tests.live_databases import (
     JOURNALS,
     PATH,

@@ -19,10 +19,13 @@ from typing import Any
 import pytest
 
 from dmemfs import MemoryFileSystem
-from dmemfs_sqlite import _vfs_file_methods, _vfs_memdb, _vfs_replica, live_uri
-from dmemfs_sqlite._vfs_library import library_of
-from dmemfs_sqlite._vfs_open_file import open_files
-from dmemfs_sqlite._vfs_replica import SIZES
+from dmemfs_sqlite import live_uri
+from dmemfs_sqlite._vfs import file_callbacks
+from dmemfs_sqlite._vfs import memdb as vfs_memdb
+from dmemfs_sqlite._vfs import replica as vfs_replica
+from dmemfs_sqlite._vfs.open_file import open_files
+from dmemfs_sqlite._vfs.registration import library_of
+from dmemfs_sqlite._vfs.replica import SIZES
 from tests.eager_replicas import make_eager
 from tests.live_databases import (
     FILE_JOURNALS,
@@ -277,11 +280,11 @@ class Clocks:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.time = self.on_processor = 1000.0
         self.wait = self.work = 0.0
-        patch.setattr(_vfs_file_methods, "MARK", (1 << 16) - 1)
-        patch.setattr(_vfs_replica, "_QUICK", 0.001)
-        patch.setattr(_vfs_replica, "_PATIENCE", 0.01)
-        patch.setattr(_vfs_replica, "perf_counter", self.perf_counter)
-        patch.setattr(_vfs_replica, "thread_time", lambda: self.on_processor)
+        patch.setattr(file_callbacks, "MARK", (1 << 16) - 1)
+        patch.setattr(vfs_replica, "_QUICK", 0.001)
+        patch.setattr(vfs_replica, "_PATIENCE", 0.01)
+        patch.setattr(vfs_replica, "perf_counter", self.perf_counter)
+        patch.setattr(vfs_replica, "thread_time", lambda: self.on_processor)
 
     def perf_counter(self) -> float:
         """From one look at it to the next, a thread works and waits."""
@@ -383,7 +386,7 @@ def test_all_of_them_together_have_a_limit(
     with opened(memory) as connection:
         write_rows(connection)
     size = memory.stat(PATH).st_size
-    monkeypatch.setattr(_vfs_replica, "MOST_REPLICATED", 2 * size)
+    monkeypatch.setattr(vfs_replica, "MOST_REPLICATED", 2 * size)
     connections = [connect(memory) for _ in range(3)]
     cursors = [reading(connection) for connection in connections]
     assert replicas(memory) == 2
@@ -452,7 +455,7 @@ def test_without_memory_for_it_the_file_is_read(
         attempts += 1
         raise error
 
-    monkeypatch.setattr(_vfs_memdb.Memdb, name, failing)
+    monkeypatch.setattr(vfs_memdb.Memdb, name, failing)
     with opened(memory) as connection:
         assert value(connection, EXPENSIVE) == 300 * ROWS
     assert attempts
@@ -491,7 +494,7 @@ def test_every_call_on_the_way_fails_once(
 ) -> None:
     made = MemoryFileSystem()
     prepare(made, journal)
-    ours = {_vfs_replica.__file__, _vfs_memdb.__file__, _vfs_file_methods.__file__}
+    ours = {vfs_replica.__file__, vfs_memdb.__file__, file_callbacks.__file__}
     monkeypatch.setattr("tests.test_live_lock_failures._FAILING", ours)
     with Fault() as fault:
         work = Work(made.clone(), journal, sqlite3)
@@ -508,7 +511,7 @@ def test_every_call_on_the_way_fails_once(
 
 
 def test_what_was_interrupted_is_not_freed_twice() -> None:
-    memdb = _vfs_memdb.Memdb(library_of()._library.sqlite3_vfs_find(b"memdb").contents)
+    memdb = vfs_memdb.Memdb(library_of()._library.sqlite3_vfs_find(b"memdb").contents)
     file = bytearray(memdb.file_size)
     memdb.close(file)
     memdb.open(file)

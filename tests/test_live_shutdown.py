@@ -264,17 +264,17 @@ def test_an_error_of_a_handler_is_raised_as_it_is(memory: MemoryFileSystem) -> N
         def __init__(self, one: int, two: int) -> None:
             super().__init__(one, two)
 
-    from dmemfs_sqlite import _vfs_failures, _vfs_pending
+    from dmemfs_sqlite._vfs import failures, pending
 
     with opened(memory) as connection:
         fill(connection)
         with pytest.raises(HandlerError) as caught:
-            _vfs_failures._raise_later(HandlerError(1, 2))
+            failures._raise_later(HandlerError(1, 2))
             connection.execute("DELETE FROM t")
             for _ in range(10):
                 str(caught)
         assert caught.value.args == (1, 2)
-        assert not _vfs_pending.HELD
+        assert not pending.HELD
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         assert count(connection) in (0, 100)

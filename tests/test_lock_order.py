@@ -19,8 +19,11 @@ import pytest
 
 import dmemfs
 import dmemfs_sqlite
-from dmemfs import MemoryFileSystem, _forking, _mount
-from dmemfs_sqlite import DatabaseTemplate, SharedDatabase, SnapshotStore, _default_vfs
+from dmemfs import MemoryFileSystem
+from dmemfs._mount import mount as mount_module
+from dmemfs._tree import forking
+from dmemfs_sqlite import DatabaseTemplate, SharedDatabase, SnapshotStore
+from dmemfs_sqlite._vfs import default as default_vfs
 from tests.lock_recorder import (
     ADVISORY,
     BUFFER,
@@ -203,8 +206,8 @@ def use_forks(fs: MemoryFileSystem) -> None:
     with fs.open("/file", "wb") as file:
         file.write(b"few")
         others = [fs.clone(), fs.clone()]
-        _forking._take_all()
-        _forking._release_all()
+        forking._take_all()
+        forking._release_all()
     assert all(other.exists("/file") for other in others)
 
 
@@ -238,7 +241,7 @@ def test_all_of_it_together_takes_them_in_one_order(order: LockOrder) -> None:
         use(name, fs, order)
     # What the design says: this is the innermost one, but for two that are held for an instant.
     inside = {second for first, second in order.edges if first == FILE_SYSTEM}
-    assert inside <= {"dmemfs_sqlite._vfs_open_file._mutex"}
+    assert inside <= {"dmemfs_sqlite._vfs.open_file._mutex"}
     for expected in (BUFFER, ADVISORY, CONNECTION):
         assert (expected, FILE_SYSTEM) in order.edges
 
@@ -460,7 +463,7 @@ def test_locks_of_databases_without_that_of_the_file_system_are_found() -> None:
     with recorded_locks(order):
         fs = MemoryFileSystem()
         with closing(dmemfs_sqlite.connect(fs, "/app.db")):
-            (file,) = dmemfs_sqlite._vfs_open_file.open_files(fs)
+            (file,) = dmemfs_sqlite._vfs.open_file.open_files(fs)
             file.locks.lock(file, 1)
             file.locks.unlock(file, 0)
     with pytest.raises(AssertionError, match=r"NodeLocks\.lock"):
@@ -472,10 +475,14 @@ def test_every_lock_is_recorded() -> None:
     with recorded_locks(order):
         fs = MemoryFileSystem()
         made: list[Any] = [fs._lock, fs._locks._mutex, SharedDatabase(fs, "/d")._saving]
-        made += [_mount.process.lock, _mount.process.descriptors._lock, _default_vfs._mutex]
-        made += [_forking._one_fork_at_a_time, DatabaseTemplate(fs, lambda _: None)._mutex]
+        made += [
+            mount_module.process.lock,
+            mount_module.process.descriptors._lock,
+            default_vfs._mutex,
+        ]
+        made += [forking._one_fork_at_a_time, DatabaseTemplate(fs, lambda _: None)._mutex]
     assert [type(lock) for lock in made] == [RecordedLock] * len(made)
-    assert not isinstance(_mount.process.lock, RecordedLock)
+    assert not isinstance(mount_module.process.lock, RecordedLock)
 
 
 def test_locks_are_made_in_the_way_that_is_recorded() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from dmemfs import _memory_limit
-from dmemfs._memory_limit import (
+from dmemfs._nodes import memory_limit as memory_limit_module
+from dmemfs._nodes.memory_limit import (
     FALLBACK,
     Mount,
     Reader,
@@ -229,9 +229,9 @@ on_posix = pytest.mark.skipif(
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Stand in for a machine of 400 MiB, 390 of them available, without control groups."""
-    monkeypatch.setattr(_memory_limit, "_read", reader_of({}))
-    monkeypatch.setattr(_memory_limit, "_physical_memory", lambda: 400 * MiB)
-    monkeypatch.setattr(_memory_limit, "_available_in_machine", lambda: 390 * MiB)
+    monkeypatch.setattr(memory_limit_module, "_read", reader_of({}))
+    monkeypatch.setattr(memory_limit_module, "_physical_memory", lambda: 400 * MiB)
+    monkeypatch.setattr(memory_limit_module, "_available_in_machine", lambda: 390 * MiB)
     return monkeypatch
 
 
@@ -254,16 +254,16 @@ def test_without_groups_the_machine_is_the_limit(machine: pytest.MonkeyPatch) ->
 def test_the_smallest_bound_counts(
     machine: pytest.MonkeyPatch, files: dict[str, str], limit: int, available: int
 ) -> None:
-    machine.setattr(_memory_limit, "_read", reader_of(files))
+    machine.setattr(memory_limit_module, "_read", reader_of(files))
     assert memory_limit() == limit
     assert available_memory() == available
 
 
 @on_posix
 def test_a_group_larger_than_the_machine_does_not_count(machine: pytest.MonkeyPatch) -> None:
-    machine.setattr(_memory_limit, "_read", reader_of(SYSTEMD_V2))
-    machine.setattr(_memory_limit, "_physical_memory", lambda: 100 * MiB)
-    machine.setattr(_memory_limit, "_available_in_machine", lambda: 7 * MiB)
+    machine.setattr(memory_limit_module, "_read", reader_of(SYSTEMD_V2))
+    machine.setattr(memory_limit_module, "_physical_memory", lambda: 100 * MiB)
+    machine.setattr(memory_limit_module, "_available_in_machine", lambda: 7 * MiB)
     assert memory_limit() == 100 * MiB
     assert available_memory() == 7 * MiB
 
@@ -271,13 +271,13 @@ def test_a_group_larger_than_the_machine_does_not_count(machine: pytest.MonkeyPa
 @on_posix
 def test_a_full_group_leaves_nothing(machine: pytest.MonkeyPatch) -> None:
     files = CONTAINER_V2 | {"/sys/fs/cgroup/memory.current": f"{65 * MiB}\n"}
-    machine.setattr(_memory_limit, "_read", reader_of(files))
+    machine.setattr(memory_limit_module, "_read", reader_of(files))
     assert available_memory() == 0
 
 
 def test_a_system_that_tells_nothing_gets_the_fallback(machine: pytest.MonkeyPatch) -> None:
-    machine.setattr(_memory_limit, "_physical_memory", lambda: None)
-    machine.setattr(_memory_limit, "_available_in_machine", lambda: None)
+    machine.setattr(memory_limit_module, "_physical_memory", lambda: None)
+    machine.setattr(memory_limit_module, "_available_in_machine", lambda: None)
     assert memory_limit() == FALLBACK
     assert available_memory() == FALLBACK
 
@@ -292,13 +292,13 @@ def test_a_system_call_that_fails_is_no_answer(
             raise answer
         return answer
 
-    monkeypatch.setattr(_memory_limit, "_read", reader_of({}))
+    monkeypatch.setattr(memory_limit_module, "_read", reader_of({}))
     monkeypatch.setattr("os.sysconf", sysconf)
     assert memory_limit() == FALLBACK
 
 
 def test_this_machine_answers_sensibly() -> None:
-    physical = _memory_limit._physical_memory()
+    physical = memory_limit_module._physical_memory()
     assert physical is not None
     assert 0 < memory_limit() <= physical
     assert 0 <= available_memory() <= physical

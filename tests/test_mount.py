@@ -247,7 +247,7 @@ def test_an_exception_leaves_nothing_behind() -> None:
 
 
 def test_an_exception_on_entry_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    process = importlib.import_module("dmemfs._mount").process
+    process = importlib.import_module("dmemfs._mount.mount").process
 
     def refuse(_: object) -> Callable[[], object]:
         raise ZeroDivisionError
@@ -271,7 +271,7 @@ def test_an_exception_on_entry_leaves_nothing_behind(monkeypatch: pytest.MonkeyP
 def test_listeners_are_told_of_the_first_mount_and_of_the_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    process = importlib.import_module("dmemfs._mount").process
+    process = importlib.import_module("dmemfs._mount.mount").process
     heard: list[Any] = []
 
     def listen(resolve: Callable[[str], Any]) -> Callable[[], object]:

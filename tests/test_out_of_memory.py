@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem, _block_pool
+from dmemfs import MemoryFileSystem
+from dmemfs._nodes import blocks
 
 BLOCK = 64 * 1024
 
@@ -24,7 +25,7 @@ class TestMemoryError:
     @pytest.fixture
     def scarce_memory(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         """Return a function after which only so many more mappings can be had."""
-        original = _block_pool._Segment
+        original = blocks._Segment
         allowed = [1 << 30]
 
         class ScarceMapping(original):  # type: ignore[misc, valid-type]
@@ -34,7 +35,7 @@ class TestMemoryError:
                 allowed[0] -= 1
                 return original(*args, **options)
 
-        monkeypatch.setattr(_block_pool, "_Segment", ScarceMapping)
+        monkeypatch.setattr(blocks, "_Segment", ScarceMapping)
 
         def allow(mappings: int) -> None:
             allowed[0] = mappings

@@ -300,7 +300,7 @@ def test_loading_the_plugin_replaces_nothing(pytester: pytest.Pytester) -> None:
                     owner = getattr(value, "__self__", None)
                     assert not type(owner).__module__.startswith("dmemfs"), name
             assert "sqlite3" not in sys.modules
-            assert "dmemfs._patch_points" not in sys.modules
+            assert "dmemfs._mount.patching" not in sys.modules
         """
     )
     pytester.runpytest_subprocess("-p", PLUGIN, timeout=50).assert_outcomes(passed=1)

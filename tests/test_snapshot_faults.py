@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem, QuotaExceededError, Snapshot, _block_pool
+from dmemfs import MemoryFileSystem, QuotaExceededError, Snapshot
+from dmemfs._nodes import blocks as block_pool
 from tests.comparison import outcome, same_files
 from tests.snapshot_states import BLOCK, LARGE, State, build, state_of, used_bytes, used_nodes
 
@@ -222,7 +223,7 @@ class TestMemoryError:
         def refuse(*_: Any, **__: Any) -> Any:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-        return lambda: monkeypatch.setattr(_block_pool, "_Segment", refuse)
+        return lambda: monkeypatch.setattr(block_pool, "_Segment", refuse)
 
     @pytest.mark.parametrize("count", [1, BLOCK + 1, 4 * LARGE])
     def test_nothing_changes(self, no_more_mappings: Callable[[], None], count: int) -> None:

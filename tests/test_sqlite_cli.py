@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dmemfs_sqlite._cli import main
-from dmemfs_sqlite._report import ProgressBar, format_size
+from dmemfs_sqlite._demo.report import ProgressBar, format_size
 from tests.sqlite_databases import (
     connect,
     everything,

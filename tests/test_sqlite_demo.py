@@ -17,7 +17,7 @@ import pytest
 
 from dmemfs_sqlite import save_db
 from dmemfs_sqlite._cli import main
-from dmemfs_sqlite._demo import DemoError, run_demo
+from dmemfs_sqlite._demo.demo import DemoError, run_demo
 from tests.sqlite_databases import no_database_on_disk  # noqa: F401
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -201,7 +201,7 @@ def test_a_file_longer_than_its_database_is_accepted(tmp_path: Path) -> None:
 
 
 def test_the_shared_cache_serves_where_memdb_is_not_sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dmemfs_sqlite._uri.memdb_is_sound", lambda: False)
+    monkeypatch.setattr("dmemfs_sqlite._engine.uri.memdb_is_sound", lambda: False)
     report = run(None)
     assert "mode=memory&cache=shared" in report
     assert "Everything came back" in report
@@ -263,7 +263,7 @@ def test_a_lost_row_is_a_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
         connection.execute("DELETE FROM authors WHERE id = 1")
         return save_db(fs, path, connection)
 
-    monkeypatch.setattr("dmemfs_sqlite._demo.save_db", lossy_save)
+    monkeypatch.setattr("dmemfs_sqlite._demo.demo.save_db", lossy_save)
     with pytest.raises(DemoError, match=r"mismatch: .* not restored: authors"):
         run(None)
 
@@ -294,7 +294,9 @@ def test_it_runs_from_a_plain_checkout_and_leaves_no_file(tmp_path: Path) -> Non
 
 BLOCK = """
 import sys, time
-from dmemfs_sqlite import _cli, _demo, _demo_threads
+from dmemfs_sqlite import _cli
+from dmemfs_sqlite._demo import demo as demo_module
+from dmemfs_sqlite._demo import threads as demo_threads
 
 def block(*arguments, **options):
     print("blocked", flush=True)
@@ -314,10 +316,10 @@ sys.exit(_cli.main(["demo"]))
 @pytest.mark.parametrize(
     ("module", "function", "replacement"),
     [
-        ("_demo", "build_sample", "block"),
-        ("_demo", "load_db", "block"),
-        ("_demo_threads", "_transactions", "block_thread"),
-        ("_demo", "save_db", "block"),
+        ("demo_module", "build_sample", "block"),
+        ("demo_module", "load_db", "block"),
+        ("demo_threads", "_transactions", "block_thread"),
+        ("demo_module", "save_db", "block"),
     ],
 )
 def test_an_interrupt_ends_it_at_once_and_leaves_no_file(

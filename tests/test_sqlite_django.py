@@ -23,8 +23,8 @@ PREAMBLE = """
     from django.conf import settings
 
     if "shared cache" in sys.argv:
-        import dmemfs_sqlite._uri
-        dmemfs_sqlite._uri.memdb_is_sound = lambda: False
+        import dmemfs_sqlite._engine.uri
+        dmemfs_sqlite._engine.uri.memdb_is_sound = lambda: False
     from dmemfs_sqlite.django import database, options, test_database
 
     def start(default):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dmemfs_sqlite import _library
-from dmemfs_sqlite._library import native_library, uninitialized_bytes
+from dmemfs_sqlite._engine import library as library_module
+from dmemfs_sqlite._engine.library import native_library, uninitialized_bytes
 from tests.sqlite_databases import (
     connect,
     fill,
@@ -59,7 +59,7 @@ def test_another_sqlite_library_is_not_taken_for_it(monkeypatch: pytest.MonkeyPa
             self.sqlite3_cancel_auto_extension = do_nothing
 
     monkeypatch.setattr(ctypes, "CDLL", Impostor)
-    assert _library._library_of.__wrapped__(sqlite3.Connection) is None
+    assert library_module._library_of.__wrapped__(sqlite3.Connection) is None
 
 
 def test_connections_of_nobody_have_no_library() -> None:
@@ -73,7 +73,7 @@ def test_connections_of_nobody_have_no_library() -> None:
 def test_the_proof_disturbs_no_other_connection() -> None:
     program = (
         "import sqlite3, threading\n"
-        "from dmemfs_sqlite._library import native_library\n"
+        "from dmemfs_sqlite._engine.library import native_library\n"
         "stop, errors = threading.Event(), []\n"
         "def open_many():\n"
         "    while not stop.is_set():\n"
@@ -82,9 +82,9 @@ def test_the_proof_disturbs_no_other_connection() -> None:
         "threads = [threading.Thread(target=open_many) for _ in range(4)]\n"
         "for thread in threads: thread.start()\n"
         "connection = sqlite3.connect(':memory:')\n"
-        "from dmemfs_sqlite import _library\n"
+        "from dmemfs_sqlite._engine import library\n"
         "for _ in range(50):\n"
-        "    _library._library_of.cache_clear()\n"
+        "    library._library_of.cache_clear()\n"
         "    native_library(connection)\n"
         "stop.set()\n"
         "for thread in threads: thread.join(60)\n"
@@ -123,7 +123,7 @@ def test_uninitialized_bytes_are_bytes_of_their_own() -> None:
         assert len(one) == size
         if size > 1:
             assert one is not other
-            ctypes.memset(_library._address(one), 7, size)
+            ctypes.memset(library_module._address(one), 7, size)
             assert one == b"\x07" * size
 
 

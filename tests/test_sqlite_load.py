@@ -24,8 +24,8 @@ from dmemfs_sqlite import (
     memory_uri,
     save_db,
 )
-from dmemfs_sqlite._library import native_library
-from dmemfs_sqlite._load import _TargetState
+from dmemfs_sqlite._courier.load import _TargetState
+from dmemfs_sqlite._engine.library import native_library
 from tests.sqlite_databases import (
     check_alive,
     connect,
@@ -46,15 +46,17 @@ PATH = "/a.db"
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test on both ways of opening an image: ctypes, and the sqlite3 module alone."""
     if request.param == "without the library":
-        for module in ("_copy", "_load"):
-            monkeypatch.setattr(f"dmemfs_sqlite.{module}.native_library", lambda connection: None)
+        for module in ("copy", "load"):
+            monkeypatch.setattr(
+                f"dmemfs_sqlite._courier.{module}.native_library", lambda connection: None
+            )
     return str(request.param)
 
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let copies of a few megabytes take several steps."""
-    monkeypatch.setattr("dmemfs_sqlite._copy._STEP", 1 << 16)
+    monkeypatch.setattr("dmemfs_sqlite._courier.copy._STEP", 1 << 16)
 
 
 @pytest.fixture(params=["memdb", "shared-cache"])
@@ -458,7 +460,7 @@ def test_a_target_that_turns_out_to_be_a_file_is_left_alone(
         fill(connection, mark="old")
     before = file.read_bytes()
     monkeypatch.setattr(
-        "dmemfs_sqlite._load.connect_memory", lambda uri, **options: sqlite3.connect(file)
+        "dmemfs_sqlite._courier.load.connect_memory", lambda uri, **options: sqlite3.connect(file)
     )
     for uri in (unique_uri("memdb"), unique_uri("shared-cache"), ":memory:"):
         with pytest.raises(sqlite3.OperationalError, match="not memory"):
@@ -488,8 +490,8 @@ def test_a_memdb_target_may_grow_beyond_its_default_limit() -> None:
 def test_a_snapshot_over_the_limit_of_memdb_is_refused_where_it_cannot_be_raised(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dmemfs_sqlite._load.native_library", lambda connection: None)
-    monkeypatch.setattr("dmemfs_sqlite._load._MEMDB_SIZE_LIMIT", 100_000)
+    monkeypatch.setattr("dmemfs_sqlite._courier.load.native_library", lambda connection: None)
+    monkeypatch.setattr("dmemfs_sqlite._courier.load._MEMDB_SIZE_LIMIT", 100_000)
     fs = stored(large)
     name = unique_name()
     with pytest.raises(IncompatibleTargetError, match="mode=memory&cache=shared"):

@@ -19,8 +19,8 @@ import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
 from dmemfs_sqlite import BusyError, OpenTransactionError, load_db, save_db
-from dmemfs_sqlite._connect import connect_memory
-from dmemfs_sqlite._image import read_header
+from dmemfs_sqlite._engine.image import read_header
+from dmemfs_sqlite._engine.memory_database import connect_memory
 from tests.sqlite_databases import (
     check_alive,
     connect,
@@ -41,14 +41,14 @@ PATH = "/deep/down/a.db"
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test on both ways of copying: ctypes, and the sqlite3 module alone."""
     if request.param == "without the library":
-        monkeypatch.setattr("dmemfs_sqlite._copy.native_library", lambda connection: None)
+        monkeypatch.setattr("dmemfs_sqlite._courier.copy.native_library", lambda connection: None)
     return str(request.param)
 
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let copies of a few megabytes take several steps."""
-    monkeypatch.setattr("dmemfs_sqlite._copy._STEP", 1 << 16)
+    monkeypatch.setattr("dmemfs_sqlite._courier.copy._STEP", 1 << 16)
 
 
 @pytest.fixture(params=["memdb", "shared-cache"])
@@ -260,7 +260,7 @@ def fill_in_legacy_mode(connection: sqlite3.Connection) -> None:
 def test_pages_that_appear_between_measuring_and_copying_are_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dmemfs_sqlite import _copy
+    from dmemfs_sqlite._courier import copy as copy_module
 
     fs = MemoryFileSystem()
     measured: list[int] = []
@@ -270,8 +270,8 @@ def test_pages_that_appear_between_measuring_and_copying_are_saved(
         measured.append(pages)
         return max(1, pages // 3), page_size
 
-    size_of = _copy._size_of
-    monkeypatch.setattr(_copy, "_size_of", measure_too_little)
+    size_of = copy_module._size_of
+    monkeypatch.setattr(copy_module, "_size_of", measure_too_little)
     with closing(connect(":memory:")) as connection:
         everything(connection)
         save_db(fs, PATH, connection)

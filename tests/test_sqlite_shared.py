@@ -37,7 +37,7 @@ PATH = "/data/a.db"
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run every test on both engines."""
     if request.param == "shared cache":
-        monkeypatch.setattr("dmemfs_sqlite._uri.memdb_is_sound", lambda: False)
+        monkeypatch.setattr("dmemfs_sqlite._engine.uri.memdb_is_sound", lambda: False)
     return str(request.param)
 
 

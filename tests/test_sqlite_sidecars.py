@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmemfs_sqlite import _sidecars
-from dmemfs_sqlite._copy import opened_image
-from dmemfs_sqlite._image import read_header
-from dmemfs_sqlite._sidecars import UnreadableFileError, read_database_file
+from dmemfs_sqlite._courier.copy import opened_image
+from dmemfs_sqlite._engine import journals
+from dmemfs_sqlite._engine.image import read_header
+from dmemfs_sqlite._engine.journals import UnreadableFileError, read_database_file
 from tests.sqlite_databases import (
     Content,
     connect,
@@ -129,12 +129,12 @@ def torn(tmp_path: Path) -> Path:
 def test_a_log_counts_up_to_its_first_damage(torn: Path) -> None:
     log = Path(f"{torn}-wal")
     whole = log.read_bytes()
-    frame = _sidecars.FRAME_HEADER_SIZE + 4096
-    assert len(whole) == _sidecars.WAL_HEADER_SIZE + 10 * frame
+    frame = journals.FRAME_HEADER_SIZE + 4096
+    assert len(whole) == journals.WAL_HEADER_SIZE + 10 * frame
     for damage in (
-        whole[: _sidecars.WAL_HEADER_SIZE + 4 * frame + 100],
-        flip(whole, _sidecars.WAL_HEADER_SIZE + 4 * frame + 2000),
-        flip(whole, _sidecars.WAL_HEADER_SIZE + 4 * frame + 9),
+        whole[: journals.WAL_HEADER_SIZE + 4 * frame + 100],
+        flip(whole, journals.WAL_HEADER_SIZE + 4 * frame + 2000),
+        flip(whole, journals.WAL_HEADER_SIZE + 4 * frame + 9),
     ):
         log.write_bytes(damage)
         found = merged(torn)
@@ -165,12 +165,12 @@ def test_logs_of_the_other_byte_order_are_read(torn: Path) -> None:
     turned = bytearray(struct.pack(">I", magic ^ 1) + whole[4:24])
 
     def add(data: bytes, seed: tuple[int, int]) -> tuple[int, int]:
-        return _sidecars._wal_checksum(struct.unpack(f"{order}{len(data) // 4}I", data), seed)
+        return journals._wal_checksum(struct.unpack(f"{order}{len(data) // 4}I", data), seed)
 
     checksum = add(bytes(turned), (0, 0))
     turned += struct.pack(">II", *checksum)
-    frame = _sidecars.FRAME_HEADER_SIZE + 4096
-    for start in range(_sidecars.WAL_HEADER_SIZE, len(whole), frame):
+    frame = journals.FRAME_HEADER_SIZE + 4096
+    for start in range(journals.WAL_HEADER_SIZE, len(whole), frame):
         head, page = whole[start : start + 16], whole[start + 24 : start + frame]
         checksum = add(page, add(head[:8], checksum))
         turned += head + struct.pack(">II", *checksum) + page
@@ -197,7 +197,7 @@ def test_a_journal_of_several_files_counts_while_its_super_journal_exists(tmp_pa
     journal = Path(f"{copied}-journal")
     plain = journal.read_bytes()
     name = b"super-journal"
-    ending = struct.pack(">II", len(name), sum(name)) + _sidecars.JOURNAL_MAGIC
+    ending = struct.pack(">II", len(name), sum(name)) + journals.JOURNAL_MAGIC
     journal.write_bytes(plain + struct.pack(">I", 0) + name + ending)
     # Its transaction has committed when the super-journal is gone.
     assert read_database_file(str(copied)).notes == []
@@ -218,8 +218,8 @@ def test_a_file_that_never_rests_is_refused(
             os.utime(path, ns=(0, file.stat().st_mtime_ns + 1_000_000))
         return read(path, required=required)
 
-    read = _sidecars._read
-    monkeypatch.setattr(_sidecars, "_read", read_and_touch)
+    read = journals._read
+    monkeypatch.setattr(journals, "_read", read_and_touch)
     with pytest.raises(UnreadableFileError, match="another program"):
         read_database_file(str(file))
 
@@ -238,7 +238,7 @@ def test_any_damage_to_the_files_beside_is_survived(
         piece = data.draw(st.sampled_from([b"\x00" * 4, b"\xff" * 4, b"\x00\x01\x00\x00", b"x"]))
         cut = data.draw(st.sampled_from([len(piece), 0, len(damaged)]))
         damaged[at : at + cut] = piece
-    merge = _sidecars.apply_wal if suffix == "-wal" else _sidecars.roll_back
+    merge = journals.apply_wal if suffix == "-wal" else journals.roll_back
     merged_image, pages = merge(image, bytes(damaged))
     assert pages >= 0
     assert len(merged_image) <= len(image) + len(damaged)

@@ -51,7 +51,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarnin
 def engine_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Run every test on both kinds of shared databases in memory."""
     if request.param == "shared cache":
-        monkeypatch.setattr("dmemfs_sqlite._uri.memdb_is_sound", lambda: False)
+        monkeypatch.setattr("dmemfs_sqlite._engine.uri.memdb_is_sound", lambda: False)
     yield str(request.param)
     gc.collect()
 

@@ -110,7 +110,7 @@ def test_pruning_never_removes_the_newest_sound_version(
     def publish_damaged(fs: Any, path: str, image: bytes) -> None:
         fs.write_bytes(path, image[:-1])
 
-    monkeypatch.setattr("dmemfs_sqlite._store.publish_file", publish_damaged)
+    monkeypatch.setattr("dmemfs_sqlite._courier.store.publish_file", publish_damaged)
     monkeypatch.setattr(SnapshotStore, "_store_changes", lambda *_: False)
     for _ in range(3):
         store.save(connection, "damaged")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import UnsafeURIError, explain_uri, load_db, memory_uri, save_db
-from dmemfs_sqlite._probe import memdb_is_sound
+from dmemfs_sqlite._engine.probe import memdb_is_sound
 from tests.sqlite_databases import no_database_on_disk  # noqa: F401
 
 ENGINES: tuple[Literal["memdb", "shared-cache"], ...] = ("memdb", "shared-cache")
@@ -228,9 +228,9 @@ def test_an_unknown_engine_is_refused() -> None:
 
 
 def test_the_probe_decides_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dmemfs_sqlite._uri.memdb_is_sound", lambda: True)
+    monkeypatch.setattr("dmemfs_sqlite._engine.uri.memdb_is_sound", lambda: True)
     assert memory_uri("a") == "file:/a?vfs=memdb"
-    monkeypatch.setattr("dmemfs_sqlite._uri.memdb_is_sound", lambda: False)
+    monkeypatch.setattr("dmemfs_sqlite._engine.uri.memdb_is_sound", lambda: False)
     assert memory_uri("a") == "file:a?mode=memory&cache=shared"
     assert "memdb of this SQLite" in str(explain_uri("file:/a?vfs=memdb").problem)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs_sqlite._waiting import WaitingConnection, split_statements
+from dmemfs_sqlite._engine.waiting import WaitingConnection, split_statements
 
 URI = "file:test-sqlite-waiting?mode=memory&cache=shared"
 TIMEOUT = 20

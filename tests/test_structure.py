@@ -24,7 +24,7 @@ LONGEST_MODULE = 500
 # What is imported by its own name, and only if used: what frameworks need, and checks for others.
 PUBLIC_MODULES = {
     "dmemfs/pytest_plugin.py",
-    "dmemfs/testing.py",
+    "dmemfs/testing/__init__.py",
     "dmemfs/unittest_mixin.py",
     "dmemfs_sqlite/django.py",
     "dmemfs_sqlite/pytest_plugin.py",
@@ -35,89 +35,89 @@ PUBLIC_MODULES = {
 # Each module may import those above it, and none below. A new module finds its place here.
 DMEMFS_ORDER = (
     "_errors",
-    "_memory_limit",
-    "_grammar",
-    "_locks",
-    "_block_pool",
-    "_quota",
-    "_content",
-    "_nodes",
-    "_unloaded",
-    "_forking",
-    "_history",
-    "_merging",
-    "_storage",
-    "_pages",
-    "_lookup",
-    "_creation",
-    "_crossing",
-    "_removal",
-    "_directory_quotas",
-    "_attributes",
-    "_glob",
-    "_traversal",
-    "_transfer",
-    "_restoring",
-    "_versioning",
-    "_difference",
-    "_past",
-    "_raw_file",
-    "_handles",
-    "_open_modes",
-    "_snapshot",
-    "_cloning",
-    "_snapshots",
-    "_progress",
-    "_entries",
-    "_streams",
-    "_compression",
-    "_pax",
-    "_packing",
-    "_archive_members",
-    "_tar_archive",
-    "_zip_archive",
-    "_disk_tree",
-    "_tree_building",
-    "_grafting",
-    "_moving",
-    "_trees",
-    "_showing",
-    "_invariants",
-    "_interception",
-    "_mount_table",
-    "_virtual_descriptors",
-    "_mounted_files",
-    "_refusal",
-    "_path_choice",
-    "_patched_open",
-    "_patched_paths",
-    "_patched_attributes",
-    "_patched_entries",
-    "_patched_descriptors",
-    "_patched_processes",
-    "_patch_points",
-    "_mount",
-    "_materialize",
-    "_faults",
-    "_real_entries",
-    "_real",
+    "_nodes.memory_limit",
+    "_paths",
+    "_files.locks",
+    "_nodes.blocks",
+    "_nodes.accounts",
+    "_nodes.content",
+    "_nodes.nodes",
+    "_nodes.lazy",
+    "_tree.forking",
+    "_history.history",
+    "_history.releasing",
+    "_tree.storage",
+    "_tree.pages",
+    "_tree.lookup",
+    "_tree.creation",
+    "_tree.recounting",
+    "_tree.removal",
+    "_tree.quotas",
+    "_tree.attributes",
+    "_tree.patterns",
+    "_tree.listing",
+    "_tree.whole_files",
+    "_history.restoring",
+    "_history.versioning",
+    "_snapshots.difference",
+    "_snapshots.view",
+    "_files.raw",
+    "_files.binary",
+    "_files.modes",
+    "_snapshots.snapshot",
+    "_snapshots.cloning",
+    "_snapshots.methods",
+    "_transfer.progress",
+    "_transfer.entries",
+    "_transfer.formats.streams",
+    "_transfer.formats.compression",
+    "_transfer.formats.pax",
+    "_transfer.formats.pack",
+    "_transfer.formats.members",
+    "_transfer.formats.tar",
+    "_transfer.formats.zip",
+    "_transfer.formats.disk",
+    "_transfer.building",
+    "_transfer.grafting",
+    "_transfer.methods",
+    "_transfer.dictionaries",
+    "_transfer.showing",
+    "_tree.invariants",
+    "_interception.asking",
+    "_mount.table",
+    "_mount.descriptors",
+    "_mount.files",
+    "_mount.refusal",
+    "_mount.choice",
+    "_mount.stand_ins.open",
+    "_mount.stand_ins.paths",
+    "_mount.stand_ins.attributes",
+    "_mount.stand_ins.entries",
+    "_mount.stand_ins.descriptors",
+    "_mount.stand_ins.processes",
+    "_mount.patching",
+    "_mount.mount",
+    "_mount.materialize",
+    "_interception.faults",
+    "_interception.loading",
+    "_interception.real",
     "_memory_filesystem",
     "_cli",
     "__main__",
-    "_conformance_report",
-    "_conformance",
-    "_conformance_reading",
-    "_conformance_errors",
-    "_conformance_opening",
-    "_conformance_binary_files",
-    "_conformance_text_files",
-    "_conformance_handles",
-    "_conformance_directories",
-    "_conformance_names",
-    "_conformance_attributes",
-    "_conformance_threads",
-    "_conformance_read_only",
-    "_conformance_suite",
+    "testing._report",
+    "testing._checking",
+    "testing._checks.reading",
+    "testing._checks.errors",
+    "testing._checks.opening",
+    "testing._checks.binary_files",
+    "testing._checks.text_files",
+    "testing._checks.handles",
+    "testing._checks.directories",
+    "testing._checks.names",
+    "testing._checks.attributes",
+    "testing._checks.threads",
+    "testing._checks.read_only",
+    "testing._suite",
     "testing",
     "pytest_plugin",
     "unittest_mixin",
@@ -128,6 +128,10 @@ MODULES = [path for package in PACKAGES for path in sorted((PROJECT / package).r
 
 def name_of(path: Path) -> str:
     return path.relative_to(PROJECT).as_posix()
+
+
+def module_name(path: Path) -> str:
+    return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def imported_modules(path: Path) -> Iterator[str]:
@@ -144,22 +148,23 @@ def imported_modules(path: Path) -> Iterator[str]:
             source = ".".join(filter(None, (base, node.module)))
             for alias in node.names:
                 whole = f"{source}.{alias.name}"
-                is_module = (PROJECT / (whole.replace(".", "/") + ".py")).exists()
+                place = PROJECT / whole.replace(".", "/")
+                is_module = place.with_suffix(".py").exists() or (place / "__init__.py").exists()
                 yield whole if is_module else source
 
 
 @cache
 def imports_within(package: str) -> dict[str, set[str]]:
-    """Return which modules of the package each of its modules imports; `__init__` aside."""
+    """Return which modules of the package each of its modules imports; the package itself aside."""
     prefix = f"{package}."
+    modules = {module_name(path): path for path in (PROJECT / package).rglob("*.py")}
     return {
-        path.stem: {
-            name.removeprefix(prefix).split(".")[0]
-            for name in imported_modules(path)
-            if name.startswith(prefix)
+        module.removeprefix(prefix): {
+            name.removeprefix(prefix) for name in imported_modules(path) if name in modules
         }
-        for path in (PROJECT / package).glob("*.py")
-        if path.stem != "__init__"
+        - {package}
+        for module, path in modules.items()
+        if module != package
     }
 
 
@@ -244,7 +249,7 @@ def test_the_public_methods_are_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["dmemfs/__init__.py", "dmemfs/testing.py", "dmemfs_sqlite/__init__.py"]
+    "module", ["dmemfs/__init__.py", "dmemfs/testing/__init__.py", "dmemfs_sqlite/__init__.py"]
 )
 def test_public_modules_only_export(module: str) -> None:
     tree = ast.parse((PROJECT / module).read_text(encoding="utf-8"))
@@ -272,7 +277,7 @@ def test_packages_tell_type_checkers_that_they_are_typed(package: str) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_are_private_and_not_long(path: Path) -> None:
-    assert path.stem.startswith("_") or name_of(path) in PUBLIC_MODULES
+    assert "/_" in name_of(path) or name_of(path) in PUBLIC_MODULES
     length = len(path.read_text(encoding="utf-8").splitlines())
     assert length <= LONGEST_MODULE, f"{length} lines: it has more than one concern"
 
@@ -281,7 +286,7 @@ def test_the_extras_that_errors_name_exist() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = {
         ast.literal_eval(call.args[1])
-        for path in (PROJECT / "dmemfs_sqlite").glob("*.py")
+        for path in (PROJECT / "dmemfs_sqlite").rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "require"
     }
@@ -293,7 +298,8 @@ def test_the_extras_that_errors_name_exist() -> None:
 
 
 def test_every_module_of_dmemfs_has_its_place_in_the_order() -> None:
-    assert sorted(imports_within("dmemfs")) == sorted(DMEMFS_ORDER)
+    folders = {module for module in imports_within("dmemfs") if is_folder("dmemfs", module)}
+    assert sorted(set(imports_within("dmemfs")) - folders) == sorted(DMEMFS_ORDER)
 
 
 @pytest.mark.parametrize("module", DMEMFS_ORDER)
@@ -305,6 +311,15 @@ def test_imports_run_one_way(module: str) -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_there_are_no_import_circles(package: str) -> None:
     graphlib.TopologicalSorter(imports_within(package)).prepare()
+
+
+def is_folder(package: str, module: str) -> bool:
+    """Tell whether a module is a folder that holds others and nothing of its own."""
+    place = PROJECT / package / module.replace(".", "/")
+    if module == "testing" or not place.is_dir():
+        return False
+    (docstring,) = ast.parse((place / "__init__.py").read_text(encoding="utf-8")).body
+    return isinstance(docstring, ast.Expr)
 
 
 def test_the_file_system_knows_nothing_of_sqlite() -> None:
@@ -422,7 +437,7 @@ def holds_a_lock(node: ast.AST) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in MODULES if path.parent.name == "dmemfs"], ids=name_of
+    "path", [path for path in MODULES if name_of(path).startswith("dmemfs/")], ids=name_of
 )
 def test_no_loop_stands_in_a_block_that_holds_the_lock(path: Path) -> None:
     """CPython 3.13.0 loses the lock when an interrupt comes as such a loop begins anew."""

@@ -1,0 +1,1 @@
+"""File objects, modes, advisory locks."""

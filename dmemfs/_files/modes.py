@@ -1,0 +1,105 @@
+"""The mode strings of `open`."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import warnings
+
+from .._errors import require_c_int
+from .binary import AppendFile, AppendUpdateFile, BinaryFile, ReadFile, UpdateFile, WriteFile
+
+
+class OpenMode:
+    """What a mode string asks for.
+
+    Attributes:
+        file_class: the class of the binary file object.
+        name: the mode that the binary file object reports.
+        text: whether a text file is put on it.
+        creates: whether a missing file is made (O_CREAT).
+        exclusive: whether the file must be missing (O_EXCL).
+        truncates: whether an existing file is emptied (O_TRUNC).
+        appends: whether every write goes to the end (O_APPEND).
+    """
+
+    __slots__ = (
+        "appends", "creates", "exclusive", "file_class", "name", "text", "truncates",
+    )  # fmt: skip
+
+    def __init__(self, letters: str, *, text: bool) -> None:
+        action, update = letters[0], letters[1:]
+        self.file_class: type[BinaryFile] = _FILE_CLASSES[letters]
+        self.name = "rb+" if letters == "w+" else f"{action}b{update}"
+        self.text = text
+        self.creates = action != "r"
+        self.exclusive = action == "x"
+        self.truncates = action == "w"
+        self.appends = action == "a"
+
+
+_FILE_CLASSES: dict[str, type[BinaryFile]] = {
+    "r": ReadFile,
+    "w": WriteFile,
+    "x": WriteFile,
+    "a": AppendFile,
+    "r+": UpdateFile,
+    "w+": UpdateFile,
+    "x+": UpdateFile,
+    "a+": AppendUpdateFile,
+}
+
+OPEN_MODES = {
+    "".join(spelling): OpenMode(letters, text=kind != "b")
+    for letters in _FILE_CLASSES
+    for kind in ("", "t", "b")
+    for spelling in itertools.permutations(letters + kind)
+}
+
+
+def mode_error(mode: object) -> Exception:
+    """Return the error that the builtin `open` raises for a mode that is not in `OPEN_MODES`."""
+    if not isinstance(mode, str):
+        return TypeError(f"open() argument 'mode' must be str, not {type(mode).__name__}")
+    mode.encode()  # what cannot be encoded is the error of the builtin, too
+    letters = set(mode)
+    if len(letters) != len(mode) or letters - set("rwaxbt+"):
+        return ValueError(f"invalid mode: {mode!r}")
+    if {"t", "b"} <= letters:
+        return ValueError("can't have text and binary mode at once")
+    return ValueError(
+        "must have exactly one of create/read/write/append mode and at most one plus"
+        if not letters & set("rwax")
+        else "must have exactly one of create/read/write/append mode"
+    )
+
+
+def check_text_arguments(how: OpenMode, encoding: object, errors: object, newline: object) -> None:
+    """Raise as the builtin `open` does, before it looks at any file, for wrong text arguments."""
+    for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise TypeError(f"open() argument {name!r} must be str or None, not {kind}")
+        if "\0" in value:
+            raise ValueError("embedded null character")
+        if not how.text:
+            article = "a" if name == "newline" else "an"
+            raise ValueError(f"binary mode doesn't take {article} {name} argument")
+
+
+def check_buffering(how: OpenMode, buffering: int) -> int:
+    """Return `buffering`, -1 for any negative one; raise or warn as the builtin `open` does."""
+    buffering = operator.index(buffering)
+    require_c_int(buffering)
+    if how.text and buffering == 0:
+        raise ValueError("can't have unbuffered text I/O")
+    if not how.text and buffering == 1:
+        warnings.warn(
+            "line buffering (buffering=1) isn't supported in binary mode, "
+            "the default buffer size will be used",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return max(buffering, -1)

@@ -1,0 +1,1 @@
+"""What nodes were, as far as a snapshot needs it."""

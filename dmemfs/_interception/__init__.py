@@ -1,0 +1,1 @@
+"""What is asked before an operation: faults, read-only real directories."""

@@ -1,0 +1,158 @@
+"""Real files and directories, shown in the tree."""
+
+from __future__ import annotations
+
+import errno
+import os
+from time import time_ns
+from typing import Any, Self
+
+from .. import _paths
+from .._nodes.nodes import Directory, Node
+from .._paths import StrPath
+from .._tree.removal import Made, is_within
+from .asking import Request
+from .faults import Faults
+from .loading import RealEntries
+
+# What is mounted replaces these in their module, and the disk is meant here.
+_stat = os.stat
+_getcwd = os.getcwd
+
+_CHANGES_OF_NODES = frozenset(("chmod", "chown", "open", "truncate", "utime"))
+_CHANGES_OF_ENTRIES = frozenset(
+    ("copy_tree", "link", "mkdir", "remove", "rename", "rmdir", "rmtree", "symlink")
+)
+_MAKE_THE_LAST_PATH = frozenset(("copy_tree", "link", "mkdir", "symlink"))
+
+
+class RealTrees(Faults):
+    """Shows real files and directories in the tree."""
+
+    _read_only: ReadOnly | None = None
+
+    def add_real(
+        self, path: StrPath, target: StrPath | None = None, *, writable: bool = False
+    ) -> None:
+        """Show a real file or directory in the tree. The disk is never written.
+
+        A real directory is looked into when that is first asked for here, a real file read then:
+        names, sizes, modes and times are those of the first look, and later changes on the disk do
+        not show. What has been loaded is in memory, and counts against the quota: nodes when their
+        directory is looked into, bytes when their file is read. The first look waits for the disk,
+        and so does whoever else uses the file system meanwhile. Symbolic links are shown as they
+        are; an absolute one leads to a path in this file system. Sockets, pipes and devices are
+        left out.
+
+        Args:
+            path: the real file or directory; if it is a symbolic link, what that leads to.
+            target: where to show it; directories missing above are made. By default, at the same
+                absolute path.
+            writable: let it be changed, in memory only. Otherwise every change of it or of what is
+                below is refused; only its entry can be removed or renamed.
+
+        Raises:
+            FileNotFoundError: there is no such real file.
+            FileExistsError: something is at `target`.
+            QuotaExceededError: `max_nodes` is reached.
+            ValueError: it is neither a file nor a directory.
+
+        What is changed later where `writable` is false raises an OSError with errno EROFS. Reading
+        a file that has got another size since raises one with ESTALE.
+
+        Complexity: O(1); to look into a directory O(entries), to read a file O(bytes).
+        """
+        real = os.path.normpath(os.path.join(_getcwd(), os.fsdecode(path)))
+        shown = real if target is None else target
+        status = _stat(real)
+        made: list[Made] = []
+        with self._lock:
+            try:
+                self._make_above(_paths.as_text(shown), made)
+                directory, name = self._place_for_new(shown, is_directory=True)
+                account = directory.account
+                account.require(0, 1, shown)
+                node = RealEntries(self).make_node(real, status, directory)
+                if node is None:
+                    raise ValueError(f"{path!r} is neither a file nor a directory")
+                now = time_ns()
+                is_directory = isinstance(node, Directory)
+                guard = self._read_only or ReadOnly(self)
+                if not writable:
+                    guard.tops.add(node)
+                    if guard not in self._interceptors:
+                        self._intercept((guard, *self._interceptors))
+                        self._read_only = guard
+                if self._newest is not None:
+                    self._preserve_creation(directory, name, node)
+            except BaseException:
+                self._unmake(made)
+                raise
+            account.nodes += 1
+            directory.nlink += is_directory
+            directory.mtime = directory.ctime = now
+            directory.children[name] = node
+
+    def clone(self) -> Self:
+        other: Any = super().clone()
+        guard = self._read_only
+        if guard is not None:
+            with self._lock:
+                paths = [path for top in guard.tops if (path := self._find_path(top))]
+            copy = ReadOnly(other)
+            copy.tops.update(other._find(path, follow=False) for path in paths)
+            with other._lock:
+                other._intercept((copy,))
+            other._read_only = copy
+        return other  # type: ignore[no-any-return]
+
+
+class ReadOnly:
+    """Refuses changes of real directories and files, and below them.
+
+    Attributes:
+        tops: these directories and files.
+    """
+
+    operations = _CHANGES_OF_NODES | _CHANGES_OF_ENTRIES
+
+    def __init__(self, fs: Faults) -> None:
+        self._fs = fs
+        self.tops: set[Node] = set()
+
+    def obstacle(self, request: Request) -> BaseException | None:
+        """Return an error with EROFS for a change of something that is read-only."""
+        if not request.changes:
+            return None
+        paths = request.paths
+        if request.operation == "copy_tree":
+            paths = paths[-1:]  # the other one is only read
+        if any(self._is_read_only(path, request) for path in paths):
+            return request.error(errno.EROFS)
+        return None
+
+    def _is_read_only(self, path: Any, request: Request) -> bool:
+        operation = request.operation
+        follow = operation in _CHANGES_OF_NODES
+        text = self._fs._path_asked_for(path, request.node)
+        try:
+            if text is None:
+                return False
+            # As it is given: what leads through a symbolic link is not where it seems to be.
+            given = text if request.node is not None or isinstance(path, Node) else path
+            directory, _, node, _ = self._fs._walk_path(
+                given, follow=follow, follow_with_slash=True
+            )
+        except (OSError, ValueError):
+            return False  # what is about to be done finds the same error
+        if node is not None and operation in _MAKE_THE_LAST_PATH and path is request.paths[-1]:
+            return False  # it is there already, which is the error to find
+        if any(is_within(directory, top) for top in self.tops if isinstance(top, Directory)):
+            return True
+        if isinstance(node, Directory) and operation == "rmtree":
+            return any(
+                is_within(top, node)
+                for top in self.tops
+                if isinstance(top, Directory) and not top.removed
+            )
+        return node in self.tops and (follow or operation == "link")

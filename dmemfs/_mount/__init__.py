@@ -1,0 +1,1 @@
+"""This process sees a file system below a path."""

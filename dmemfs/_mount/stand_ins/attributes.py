@@ -1,0 +1,117 @@
+"""Stand-ins for the functions of `os` that ask for attributes of a path, or change them."""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+import posix
+from functools import partial
+from typing import Any
+
+from ..._errors import os_error
+from ..._paths import NAME_MAX, PATH_MAX
+from ..choice import PathChooser
+from ..descriptors import DescriptorTable
+from ..table import MountTable
+
+_LINK_MAX = 1 << 31
+_LIMITS = {
+    "PC_NAME_MAX": NAME_MAX,
+    "PC_PATH_MAX": PATH_MAX + 1,
+    "PC_LINK_MAX": _LINK_MAX,
+    "PC_NO_TRUNC": 1,
+    "PC_CHOWN_RESTRICTED": 1,
+    "PC_PIPE_BUF": 4096,
+    "PC_FILESIZEBITS": 64,
+    "PC_SYMLINK_MAX": PATH_MAX,
+}
+
+
+class PatchedAttributes(PathChooser):
+    """What asks for attributes, or changes them."""
+
+    def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
+        super().__init__(table, descriptors)
+        anything = partial(self._stand_in, takes_descriptor=True)
+        change = partial(anything, changes=True)
+        self.chmod = change(posix.chmod, _chmod, takes_dir_fd=True)
+        self.chown = change(posix.chown, _chown, takes_dir_fd=True)
+        self.lchown = self._stand_in(posix.lchown, _lchown, changes=True)
+        self.utime = change(posix.utime, _utime, takes_dir_fd=True)
+        self.statvfs = anything(posix.statvfs, lambda mount, inner: with_identity(mount.fs, inner))
+        self.pathconf = anything(posix.pathconf, _pathconf)
+        self.getxattr = anything(posix.getxattr, _refuse_attribute)
+        self.setxattr = change(posix.setxattr, _refuse_attribute)
+        self.removexattr = change(posix.removexattr, _refuse_attribute)
+        self._listxattr = anything(posix.listxattr, _listxattr)
+
+    def listxattr(self, path: Any = None, *, follow_symlinks: bool = True) -> Any:
+        return self._listxattr("." if path is None else path, follow_symlinks=follow_symlinks)
+
+
+def _chmod(mount: Any, path: Any, mode: int, *, follow_symlinks: bool = True) -> None:
+    mount.fs.chmod(path, mode, follow_symlinks=follow_symlinks)
+
+
+def _chown(mount: Any, path: Any, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+    mount.fs.chown(path, uid, gid, follow_symlinks=follow_symlinks)
+
+
+def _lchown(mount: Any, path: Any, uid: int, gid: int) -> None:
+    mount.fs.chown(path, uid, gid, follow_symlinks=False)
+
+
+def _utime(mount: Any, path: Any, times: Any = None, **options: Any) -> None:
+    mount.fs.utime(path, times, **options)
+
+
+def _pathconf(mount: Any, path: Any, name: Any) -> int:
+    mount.fs._find(path)
+    return limit(name)
+
+
+def _listxattr(mount: Any, path: Any, *, follow_symlinks: bool) -> list[str]:
+    mount.fs._find(path, follow=follow_symlinks)
+    return []
+
+
+def _refuse_attribute(
+    mount: Any,
+    path: Any,
+    attribute: Any,
+    value: Any = None,
+    flags: int = 0,
+    *,
+    follow_symlinks: bool = True,
+) -> None:
+    """There are no extended attributes, and none can be set."""
+    mount.fs._find(path, follow=follow_symlinks)
+    raise OSError(
+        errno.ENOTSUP,
+        f"{os.strerror(errno.ENOTSUP)}: a file system in memory keeps no extended attributes",
+        path,
+    )
+
+
+def with_identity(fs: Any, path: Any = "/") -> os.statvfs_result:
+    """Return what `os.statvfs` says, with the number of the file system."""
+    return os.statvfs_result((*fs.statvfs(path), fs._device & 0xFFFFFFFF))
+
+
+def limit(name: Any) -> int:
+    """Return what `os.pathconf` says of a mounted file system.
+
+    Raises:
+        OSError: EINVAL, no such limit is known.
+    """
+    if isinstance(name, str):
+        if name not in os.pathconf_names:
+            raise ValueError("unrecognized configuration name")
+        text = name
+    else:
+        number = operator.index(name)
+        text = next((key for key, value in os.pathconf_names.items() if value == number), "")
+        if not text:
+            raise os_error(errno.EINVAL)
+    return _LIMITS.get(text, -1)

@@ -1,0 +1,393 @@
+"""Stand-ins for the functions of `os` and `fcntl` that take a descriptor.
+
+The kernel's descriptors are passed on at once: they are smaller than every virtual one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl as _fcntl
+import math
+import operator
+import os
+import posix
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from ..._errors import os_error
+from ..descriptors import (
+    FIRST_DESCRIPTOR,
+    LARGEST_DESCRIPTOR,
+    DescriptorTable,
+    OpenDescription,
+)  # fmt: skip
+from ..table import MountTable
+from .attributes import limit, with_identity
+
+_close = posix.close
+_closerange = posix.closerange
+_copy_file_range = getattr(posix, "copy_file_range", None)
+_dup2 = posix.dup2
+_fchmod = posix.fchmod
+_fchown = posix.fchown
+_lseek = posix.lseek
+_pread = posix.pread
+_preadv = getattr(posix, "preadv", None)
+_pwrite = posix.pwrite
+_pwritev = getattr(posix, "pwritev", None)
+_read = posix.read
+_readv = posix.readv
+_sendfile = posix.sendfile
+_splice = getattr(posix, "splice", None)
+_write = posix.write
+_writev = posix.writev
+_real_fcntl = _fcntl.fcntl
+_real_flock = _fcntl.flock
+_real_ioctl = _fcntl.ioctl
+_real_lockf = _fcntl.lockf
+
+# Names of what takes a descriptor first; then what it does with a virtual one.
+_Simple = Callable[..., Any]
+
+
+def as_descriptor(fd: Any) -> int:
+    """Return the descriptor that `fd` is, or has.
+
+    Raises:
+        TypeError: it neither is nor has one.
+        OverflowError: no descriptor is so large.
+    """
+    number = fd
+    if not hasattr(fd, "__index__"):
+        fileno = getattr(fd, "fileno", None)
+        if fileno is None:
+            raise TypeError("argument must be an int, or have a fileno() method.")
+        number = fileno()
+        if not isinstance(number, int):
+            raise TypeError("fileno() returned a non-integer")
+    number = operator.index(number)
+    if number > LARGEST_DESCRIPTOR:
+        raise OverflowError("Python int too large to convert to C int")
+    return number
+
+
+class PatchedDescriptors:
+    """What takes a descriptor."""
+
+    def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
+        self._table = table
+        self._descriptors = descriptors
+        self.simple = {
+            name: self._stand_in(getattr(os, name), inside)
+            for name, inside in _SIMPLE.items()
+            if hasattr(os, name)
+        }
+
+    def _stand_in(self, real: _Simple, inside: _Simple) -> _Simple:
+        """Return the stand-in for a function that takes a descriptor, and does little."""
+        descriptors = self._descriptors
+
+        def stand_in(_: Any, fd: Any, *arguments: Any) -> Any:
+            if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+                return real(fd, *arguments)
+            try:
+                number = as_descriptor(fd)
+            except TypeError:
+                return real(fd, *arguments)  # which has the right words for it
+            if number < FIRST_DESCRIPTOR:
+                return real(fd, *arguments)
+            return inside(descriptors, number, *arguments)
+
+        stand_in.__name__ = real.__name__
+        return MethodType(stand_in, self)
+
+    # Reading and writing
+
+    def read(self, fd: int, length: int, /) -> bytes:
+        if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+            return _read(fd, length)
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            return _read(fd, length)
+        return self._descriptors.find(number).read(operator.index(length))
+
+    def write(self, fd: int, data: Any, /) -> int:
+        if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+            return _write(fd, data)
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            return _write(fd, data)
+        return self._descriptors.find(number).write(data)
+
+    def close(self, fd: int) -> None:
+        if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+            return _close(fd)
+        number = operator.index(fd)
+        if number < FIRST_DESCRIPTOR:
+            return _close(fd)
+        self._descriptors.close(number)
+
+    def lseek(self, fd: int, position: int, whence: int, /) -> int:
+        if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+            return _lseek(fd, position, whence)
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            return _lseek(fd, position, whence)
+        return self._descriptors.find(number).seek(position, whence)
+
+    def pread(self, fd: int, length: int, offset: int, /) -> bytes:
+        if fd < FIRST_DESCRIPTOR:
+            return _pread(fd, length, offset)
+        return self._descriptors.find(fd).at(offset, writing=False).read(length)
+
+    def pwrite(self, fd: int, buffer: Any, offset: int, /) -> int:
+        if fd < FIRST_DESCRIPTOR:
+            return _pwrite(fd, buffer, offset)
+        return self._descriptors.find(fd).at(offset, writing=True).write(buffer)
+
+    def readv(self, fd: int, buffers: Any, /) -> int:
+        if fd < FIRST_DESCRIPTOR:
+            return _readv(fd, buffers)
+        return _read_into_all(self._descriptors.find(fd), buffers)
+
+    def preadv(self, fd: int, buffers: Any, offset: int, flags: int = 0, /) -> int:
+        if fd < FIRST_DESCRIPTOR:
+            return _preadv(fd, buffers, offset, flags)  # type: ignore[misc, no-any-return]
+        return _read_into_all(self._descriptors.find(fd).at(offset, writing=False), buffers)
+
+    def writev(self, fd: int, buffers: Any, /) -> int:
+        if fd < FIRST_DESCRIPTOR:
+            return _writev(fd, buffers)
+        return self._descriptors.find(fd).write(b"".join(buffers))
+
+    def pwritev(self, fd: int, buffers: Any, offset: int, flags: int = 0, /) -> int:
+        if fd < FIRST_DESCRIPTOR:
+            return _pwritev(fd, buffers, offset, flags)  # type: ignore[misc, no-any-return]
+        return self._descriptors.find(fd).at(offset, writing=True).write(b"".join(buffers))
+
+    # From one descriptor to another
+
+    def sendfile(self, out_fd: int, in_fd: int, offset: int | None, count: int, **more: Any) -> int:
+        if out_fd < FIRST_DESCRIPTOR and in_fd < FIRST_DESCRIPTOR:
+            return _sendfile(out_fd, in_fd, offset, count, **more)
+        return self._transfer(in_fd, out_fd, count, offset, None)
+
+    def copy_file_range(
+        self,
+        src: int,
+        dst: int,
+        count: int,
+        offset_src: int | None = None,
+        offset_dst: int | None = None,
+    ) -> int:
+        if src < FIRST_DESCRIPTOR and dst < FIRST_DESCRIPTOR:
+            return _copy_file_range(src, dst, count, offset_src, offset_dst)  # type: ignore[misc, no-any-return]
+        if count < 0:
+            raise ValueError("negative value for 'count' not allowed")
+        return self._transfer(src, dst, count, offset_src, offset_dst)
+
+    def splice(
+        self,
+        src: int,
+        dst: int,
+        count: int,
+        offset_src: int | None = None,
+        offset_dst: int | None = None,
+        flags: int = 0,
+    ) -> int:
+        if src < FIRST_DESCRIPTOR and dst < FIRST_DESCRIPTOR:
+            return _splice(src, dst, count, offset_src, offset_dst, flags)  # type: ignore[misc, no-any-return]
+        if count < 0:
+            raise ValueError("negative value for 'count' not allowed")
+        return self._transfer(src, dst, count, offset_src, offset_dst)
+
+    def _transfer(
+        self, src: int, dst: int, count: int, offset_src: int | None, offset_dst: int | None
+    ) -> int:
+        data = self.read(src, count) if offset_src is None else self.pread(src, count, offset_src)
+        if not data:
+            return 0
+        if offset_dst is None:
+            return self.write(dst, data)
+        return self.pwrite(dst, data, offset_dst)
+
+    # Numbers
+
+    def dup2(self, fd: int, fd2: int, inheritable: bool = True) -> int:
+        if fd < FIRST_DESCRIPTOR and fd2 < FIRST_DESCRIPTOR:
+            return _dup2(fd, fd2, inheritable)
+        if fd < FIRST_DESCRIPTOR or fd2 < FIRST_DESCRIPTOR:
+            raise OSError(
+                errno.EBADF,
+                f"{os.strerror(errno.EBADF)}: a descriptor of a mounted file cannot stand for one "
+                "of the kernel's; use a real file, such as dmemfs.materialize(path) gives",
+            )
+        self._descriptors.put(fd2, self._descriptors.find(fd))
+        return fd2
+
+    def closerange(self, fd_low: int, fd_high: int, /) -> None:
+        _closerange(min(fd_low, FIRST_DESCRIPTOR), min(fd_high, FIRST_DESCRIPTOR))
+        if fd_high > FIRST_DESCRIPTOR:
+            for number in self._descriptors.numbers_between(fd_low, fd_high):
+                self._descriptors.close(number)
+
+    def fchmod(self, fd: int, mode: int) -> None:
+        if fd < FIRST_DESCRIPTOR:
+            return _fchmod(fd, mode)
+        description = self._descriptors.find(fd)
+        description.mount.fs.chmod(description.node, mode)
+
+    def fchown(self, fd: int, uid: int, gid: int) -> None:
+        if fd < FIRST_DESCRIPTOR:
+            return _fchown(fd, uid, gid)
+        description = self._descriptors.find(fd)
+        description.mount.fs.chown(description.node, uid, gid)
+
+    # fcntl
+
+    def fcntl(self, fd: Any, cmd: int, arg: Any = 0, /) -> Any:
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            return _real_fcntl(fd, cmd, arg)
+        description = self._descriptors.find(number)
+        if cmd == _fcntl.F_GETFL:
+            return description.flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_CLOEXEC)
+        if cmd == _fcntl.F_SETFL:
+            description.set_flags(arg)
+            return 0
+        if cmd == _fcntl.F_GETFD:
+            return 0 if self._descriptors.is_inheritable(number) else _fcntl.FD_CLOEXEC
+        if cmd == _fcntl.F_SETFD:
+            self._descriptors.set_inheritable(number, not arg & _fcntl.FD_CLOEXEC)
+            return 0
+        if cmd in (_fcntl.F_DUPFD, _fcntl.F_DUPFD_CLOEXEC):
+            return self._descriptors.add(description, arg)
+        if cmd in (_fcntl.F_SETLK, _fcntl.F_SETLKW):
+            return arg if isinstance(arg, bytes) else 0  # a process never keeps itself out
+        raise os_error(errno.EINVAL)
+
+    def ioctl(self, fd: Any, request: int, arg: Any = 0, mutate_flag: bool = True, /) -> Any:
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            return _real_ioctl(fd, request, arg, mutate_flag)
+        self._descriptors.find(number)
+        raise os_error(errno.ENOTTY)
+
+    def lockf(
+        self,
+        fd: Any,
+        cmd: int,
+        len: int = 0,  # noqa: A002
+        start: int = 0,
+        whence: int = 0,
+        /,
+    ) -> None:
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            _real_lockf(fd, cmd, len, start, whence)
+            return
+        self._descriptors.find(number)  # a process never keeps itself out
+
+    def flock(self, fd: Any, operation: int, /) -> None:
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            _real_flock(fd, operation)
+            return
+        description = self._descriptors.find(number)
+        kind = operation & ~_fcntl.LOCK_NB
+        if kind not in (_fcntl.LOCK_SH, _fcntl.LOCK_EX, _fcntl.LOCK_UN):
+            raise os_error(errno.EINVAL)
+        description.release_lock()  # to change a lock is to give it back first, as in the kernel
+        if kind != _fcntl.LOCK_UN:
+            fs: Any = description.mount.fs
+            description.grant = fs._acquire(
+                description.node,
+                description.mount.point,
+                shared=kind == _fcntl.LOCK_SH,
+                timeout=0 if operation & _fcntl.LOCK_NB else math.inf,
+            )
+
+
+def _read_into_all(description: OpenDescription, buffers: Any) -> int:
+    total = 0
+    for buffer in buffers:
+        view = memoryview(buffer).cast("B")
+        data = description.read(len(view))
+        view[: len(data)] = data
+        total += len(data)
+        if len(data) < len(view):
+            break
+    return total
+
+
+# What functions that take a descriptor first do with a virtual one.
+
+
+def _fstat(descriptors: DescriptorTable, fd: int) -> os.stat_result:
+    description = descriptors.find(fd)
+    return description.mount.fs.stat(description.node)
+
+
+def _known(descriptors: DescriptorTable, fd: int, *_: Any) -> None:
+    descriptors.find(fd)
+
+
+def _ftruncate(descriptors: DescriptorTable, fd: int, length: int) -> None:
+    descriptors.find(fd).truncate(length)
+
+
+def _fallocate(descriptors: DescriptorTable, fd: int, offset: int, length: int) -> None:
+    description = descriptors.find(fd)
+    description.require(writing=True)
+    if offset < 0 or length <= 0:
+        raise os_error(errno.EINVAL)
+    if description.node.size < offset + length:
+        description.truncate(offset + length)
+
+
+def _fstatvfs(descriptors: DescriptorTable, fd: int) -> os.statvfs_result:
+    return with_identity(descriptors.find(fd).mount.fs)
+
+
+def _fpathconf(descriptors: DescriptorTable, fd: int, name: Any) -> int:
+    descriptors.find(fd)
+    return limit(name)
+
+
+def _false(descriptors: DescriptorTable, fd: int) -> bool:
+    descriptors.find(fd)
+    return False
+
+
+def _true(descriptors: DescriptorTable, fd: int) -> bool:
+    descriptors.find(fd)
+    return True
+
+
+def _isatty(descriptors: DescriptorTable, fd: int) -> bool:
+    return False
+
+
+def _dup(descriptors: DescriptorTable, fd: int) -> int:
+    return descriptors.add(descriptors.find(fd))
+
+
+_SIMPLE: dict[str, _Simple] = {
+    "fstat": _fstat,
+    "fsync": _known,
+    "fdatasync": _known,
+    "ftruncate": _ftruncate,
+    "posix_fallocate": _fallocate,
+    "posix_fadvise": _known,
+    "fstatvfs": _fstatvfs,
+    "fpathconf": _fpathconf,
+    "isatty": _isatty,
+    "device_encoding": _known,
+    "dup": _dup,
+    "get_blocking": _true,
+    "set_blocking": _known,
+    "get_inheritable": DescriptorTable.is_inheritable,
+    "set_inheritable": DescriptorTable.set_inheritable,
+    "lockf": _known,
+}

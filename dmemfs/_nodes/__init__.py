@@ -1,0 +1,1 @@
+"""Files, directories and links; their bytes; where they are counted."""

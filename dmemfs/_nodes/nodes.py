@@ -1,0 +1,87 @@
+"""The nodes of the tree: directories, files, symbolic links."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from .accounts import Account, ByteAccount
+from .content import BlockList, Content
+
+Owner: TypeAlias = tuple[int, int]
+"""The user id and the group id of a node; one tuple serves all nodes of one owner."""
+
+
+class Node:
+    """What every node has: a mode, an owner, link count and times.
+
+    Attributes:
+        mode: file type and permission bits, as in `os.stat_result.st_mode`.
+        nlink: the number of directory entries that lead to this node.
+        mtime, ctime, atime: nanoseconds since the epoch.
+        account: where this node and its bytes are counted; of a directory, what is below it.
+    """
+
+    __slots__ = ("account", "atime", "ctime", "mode", "mtime", "nlink", "owner")
+
+    mode: int
+    owner: Owner
+    nlink: int
+    mtime: int
+    ctime: int
+    atime: int
+    account: ByteAccount
+
+    @property
+    def ino(self) -> int:
+        """The inode number: unique among the nodes that exist, as POSIX asks."""
+        return id(self)
+
+
+class Directory(Node):
+    """A directory.
+
+    Attributes:
+        children: its entries in the order in which they were made.
+        parent: the directory above; the root is its own parent.
+        removed: whether it was taken out of the tree: nothing can be made in it any more.
+        remembered: whether it, or a directory below it, may be remembered by the text of a path.
+    """
+
+    __slots__ = ("children", "parent", "remembered", "removed")
+
+    account: Account
+    children: dict[str, Node]
+    parent: Directory
+    removed: bool
+    remembered: bool
+
+
+class File(Node):
+    """A regular file.
+
+    Attributes:
+        content: its bytes, in one of the forms of `dmemfs._nodes.content`.
+        size: its length in bytes, always that of `content`.
+    """
+
+    __slots__ = ("__weakref__", "content", "size")
+
+    content: Content
+    size: int
+
+    def stored_bytes(self) -> int:
+        """Return the bytes that the quota counts: all but holes."""
+        content = self.content
+        return content.counted if type(content) is BlockList else self.size
+
+
+class Symlink(Node):
+    """A symbolic link.
+
+    Attributes:
+        target: the path that it holds, unresolved.
+    """
+
+    __slots__ = ("target",)
+
+    target: str

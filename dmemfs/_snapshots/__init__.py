@@ -1,0 +1,1 @@
+"""Snapshot, restore, rollback; reading and comparing the past."""

@@ -1,0 +1,107 @@
+"""Copying a whole tree into an empty file system."""
+
+from __future__ import annotations
+
+from .._history.history import shared_content
+from .._nodes.accounts import Account, limit_or_none
+from .._nodes.lazy import Unloaded, copy_of_unread
+from .._nodes.nodes import Directory, File, Node, Symlink
+from .._tree.lookup import Lookup
+
+
+def copy_into(fs: Lookup, source: Directory) -> None:
+    """Let an empty file system have the tree below `source`, the root of another one.
+
+    The lock of the other one is held. Complexity: O(nodes and blocks), without their bytes.
+    """
+    root = fs._root
+    accounts = _copy_accounts(fs._account, source.account)
+    _copy_attributes(source, root)
+    several: dict[File | Symlink, Node] = {}
+    pending = [(source, root)]
+    while pending:
+        old, new = pending.pop()
+        children = new.children
+        for name, child in list(old.children.items()):
+            kind = child.__class__
+            if kind is File:
+                file = several.get(child) if child.nlink > 1 else None  # type: ignore[call-overload]
+                if file is None:
+                    file = _copy_of_file(fs, child, new, accounts)  # type: ignore[arg-type]
+                    if child.nlink > 1:
+                        several[child] = file  # type: ignore[index]
+                children[name] = file
+            elif isinstance(child, Directory):
+                directory = Directory()
+                _copy_attributes(child, directory)
+                directory.account = accounts[child.account]
+                directory.account.in_use = True
+                directory.children = {}
+                directory.parent = new
+                directory.removed = directory.remembered = False
+                new.account.nodes += 1
+                children[name] = directory
+                if type(child.children) is Unloaded and child.children.load_again is not None:
+                    child.children.load_again(fs, directory)
+                else:
+                    pending.append((child, directory))
+            elif isinstance(child, Symlink):
+                link = several.get(child)
+                if link is None:
+                    several[child] = link = _copy_of_link(child, accounts)
+                children[name] = link
+    fs._account.settle()
+    _, fs._account.nodes_restored = fs._account.total()
+
+
+def _copy_accounts(root: Account, source: Account) -> dict[object, Account]:
+    """Return the accounts of a copy by those that they are copies of, all empty."""
+    accounts: dict[object, Account] = {source: root}
+    waiting = source.accounts[1:]
+    while waiting:
+        for account in [one for one in waiting if one.parent in accounts]:
+            limits = (limit_or_none(account.byte_limit), limit_or_none(account.node_limit))
+            accounts[account] = copy = Account(*limits, accounts[account.parent])
+            copy.in_use = False
+            root.accounts.append(copy)
+            waiting.remove(account)
+    return accounts
+
+
+def _copy_attributes(source: Node, copy: Node) -> None:
+    copy.mode = source.mode
+    copy.owner = source.owner
+    copy.nlink = source.nlink
+    copy.mtime, copy.ctime, copy.atime = source.mtime, source.ctime, source.atime
+
+
+def _copy_of_file(
+    fs: Lookup, source: File, parent: Directory, accounts: dict[object, Account]
+) -> File:
+    copy = File()
+    content = source.content
+    copy.size = stored = source.size
+    unread = None if content.__class__ is bytes else copy_of_unread(content, fs, copy, parent)
+    if unread is not None:
+        copy.content = unread
+    else:
+        copy.content = content if content.__class__ is bytes else shared_content(source)
+    if content.__class__ is not bytes:
+        stored = copy.stored_bytes()
+    copy.mode = source.mode
+    copy.owner = source.owner
+    copy.nlink = source.nlink
+    copy.mtime, copy.ctime, copy.atime = source.mtime, source.ctime, source.atime
+    copy.account = account = accounts[source.account]
+    account.used += stored
+    account.nodes += 1
+    return copy
+
+
+def _copy_of_link(source: Symlink, accounts: dict[object, Account]) -> Symlink:
+    copy = Symlink()
+    _copy_attributes(source, copy)
+    copy.target = source.target
+    copy.account = account = accounts[source.account]
+    account.nodes += 1
+    return copy

@@ -1,0 +1,114 @@
+"""Snapshots: keeping a state of the whole file system, and going back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from .._history.versioning import Versioning
+from .._nodes.accounts import limit_or_none
+from .cloning import copy_into
+from .snapshot import Snapshot, version_in
+
+
+class Snapshots(Versioning):
+    """Takes snapshots of the file system and restores them; makes clones."""
+
+    def snapshot(self) -> Snapshot:
+        """Keep the present state of the file system.
+
+        Any number of snapshots may be kept at once, each as long as it is wanted. What changes
+        afterwards is kept as it was, once for each snapshot that needs it, and counts against the
+        quota: to rewrite a file after a snapshot takes room for both contents.
+
+        Returns:
+            The snapshot, to restore, to read and to compare. It is let go by its `close()`, at the
+            end of a `with` block, or when the last reference to it is dropped.
+
+        Raises:
+            RuntimeError: a signal handler or a finaliser calls this in the middle of another
+                operation of the same thread.
+
+        Complexity: O(1), and O(quotas of directories).
+        """
+        self._refuse_in_operation("snapshot")
+        self._release_dropped()
+        with self._lock:
+            snapshot = Snapshot(self, self._keep_version())
+            self._some_are_astray = False
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring the whole file system back to the state that a snapshot keeps.
+
+        Files, directories and links that are in both states remain what they are: open file objects
+        and inode numbers stay valid. A file that is not in the snapshot is as after `unlink`: who
+        has it open can go on. Contents, entries, links, modes, owners, times of modification and
+        quotas of directories come back; times of access only where something else had changed.
+        Locks, positions and buffers of file objects and the limits of the file system itself stay.
+
+        All snapshots stay valid, also those taken after this one, and may be restored in any order.
+
+        Args:
+            snapshot: one of this file system.
+
+        Raises:
+            ValueError: it is closed, or of another file system.
+            TypeError: it is something else.
+            OSError: EBUSY, a live database is in the middle of a transaction.
+            RuntimeError: as `snapshot`.
+
+        Complexity: O(changes between then and now), whatever the size of the tree. To a snapshot
+            that is not the newest, also O(changes between those on the way).
+        """
+        self._refuse_in_operation("restore")
+        self._release_dropped()
+        version = version_in(snapshot, self)
+        with self._lock:
+            replaced = self._restore_version(version)
+        del replaced  # nobody waits for the lock while all that is freed
+        with self._lock:
+            self._account.settle_gone()
+
+    @contextmanager
+    def rollback(self) -> Iterator[Snapshot]:
+        """Undo everything that is done inside of a `with` block, on success too.
+
+        Yields:
+            The snapshot that is restored at the end of the block, and closed.
+
+        Raises:
+            OSError, RuntimeError: as `restore`.
+        """
+        with self.snapshot() as snapshot:
+            try:
+                yield snapshot
+            finally:
+                try:
+                    self.restore(snapshot)
+                except KeyboardInterrupt:
+                    self.restore(snapshot)
+                    raise
+
+    def clone(self) -> Self:
+        """Return an independent file system with the same tree; contents are shared until written.
+
+        Modes, owners, times, hard links and quotas of directories are the same, and the limits. Not
+        copied are snapshots, locks, and files that were removed and are still open.
+
+        Complexity: O(nodes and blocks), without their bytes.
+        """
+        root = self._account
+        other = self._new_like(limit_or_none(root.byte_limit), limit_or_none(root.node_limit))
+        with self._lock:
+            copy_into(other, self._root)
+        other._account.guard_memory(root.min_free_memory)
+        return other
+
+    def _refuse_in_operation(self, what: str) -> None:
+        if self._is_in_operation():
+            raise RuntimeError(
+                f"{what}() in the middle of another operation, from a signal handler or a "
+                "finaliser: call it when the operation is complete"
+            )

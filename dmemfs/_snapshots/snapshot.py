@@ -1,0 +1,208 @@
+"""Snapshot: a state of a file system that is kept, to be restored, read and compared."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+from .._errors import NotCopyable, os_error
+from .._files.modes import OPEN_MODES
+from .difference import Difference, compare
+from .view import show_past
+
+if TYPE_CHECKING:
+    from .._history.history import Version
+    from .._history.versioning import Hold, Versioning
+    from .._paths import StrPath
+    from .._tree.listing import ScandirIterator
+
+
+class Snapshot(NotCopyable):
+    """A state of a file system that is kept.
+
+    `MemoryFileSystem.restore` brings it back. It can be read as it is, too: the methods that it
+    shares with `MemoryFileSystem` answer as they did then, except that inode numbers are others.
+    A directory is prepared when it is first looked into, in O(entries).
+
+    It is let go by `close()`, at the end of a `with` block, or when the last reference to it is
+    dropped. A file object that it opened keeps all that it needs until it is closed itself.
+
+    Attributes:
+        closed: whether it was closed.
+    """
+
+    _hold: Hold | None = None
+    _past: Any = None
+
+    def __init__(self, fs: Versioning, version: Version) -> None:
+        self._fs = fs
+        self._hold = fs._hold(version, self)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of {self._fs!r}{', closed' if self.closed else ''}>"
+
+    @property
+    def closed(self) -> bool:
+        return self._hold is None
+
+    def close(self) -> None:
+        """Free what only this snapshot keeps. Complexity: O(changes since it was taken)."""
+        hold, drop = self._hold, self._fs._drop
+        if hold is not None:
+            self._hold = None
+            drop(hold)  # nothing comes between: it is closed, and let go of, or neither
+            self._past = None
+            self._fs._release_dropped()
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # What is below would be done when this is gone; but it frees what is kept at once.
+        hold = self._hold
+        if hold is not None:
+            self._past = None
+            self._fs._drop(hold)
+            self._fs._release_dropped(wait=False)
+
+    def diff(self, other: Snapshot | None = None) -> Difference:
+        """Return what is different in another state of the same file system.
+
+        Args:
+            other: a snapshot, earlier or later than this one; None for the present.
+
+        Raises:
+            ValueError: one of them is closed, or of another file system.
+            TypeError: `other` is something else.
+
+        Complexity: O(nodes), and O(bytes) of the contents that were written anew.
+        """
+        fs = self._fs
+        version = version_in(self, fs)
+        with fs._lock:
+            return compare(fs._root, version, None if other is None else version_in(other, fs))
+
+    def open(
+        self,
+        path: StrPath,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]:
+        """Open a file for reading; see `MemoryFileSystem.open`.
+
+        Raises:
+            OSError: EROFS, the mode would write; and those of reading.
+        """
+        if mode in OPEN_MODES and set(mode) & set("wax+"):
+            raise os_error(errno.EROFS, path)
+        file: IO[Any] = self._view().open(path, mode, buffering, encoding, errors, newline)
+        return file
+
+    def read_bytes(self, path: StrPath) -> bytes:
+        """Return the content of a file; see `MemoryFileSystem.read_bytes`."""
+        return self._view().read_bytes(path)  # type: ignore[no-any-return]
+
+    def read_text(
+        self, path: StrPath, encoding: str | None = None, errors: str | None = None
+    ) -> str:
+        """Return the content of a file as text; see `MemoryFileSystem.read_text`."""
+        return self._view().read_text(path, encoding, errors)  # type: ignore[no-any-return]
+
+    def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Return the attributes of what `path` leads to; see `MemoryFileSystem.stat`."""
+        status: os.stat_result = self._view().stat(path, follow_symlinks=follow_symlinks)
+        return status
+
+    def lstat(self, path: StrPath) -> os.stat_result:
+        """Return the attributes of `path`, of a symbolic link itself; see `stat`."""
+        return self.stat(path, follow_symlinks=False)
+
+    def exists(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to something."""
+        return self._view().exists(path)  # type: ignore[no-any-return]
+
+    def is_file(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to a regular file."""
+        return self._view().is_file(path)  # type: ignore[no-any-return]
+
+    def is_dir(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to a directory."""
+        return self._view().is_dir(path)  # type: ignore[no-any-return]
+
+    def is_symlink(self, path: StrPath) -> bool:
+        """Tell whether `path` itself is a symbolic link."""
+        return self._view().is_symlink(path)  # type: ignore[no-any-return]
+
+    def readlink(self, path: StrPath) -> str | bytes:
+        """Return what a symbolic link says; see `MemoryFileSystem.readlink`."""
+        target: str | bytes = self._view().readlink(path)
+        return target
+
+    def listdir(self, path: StrPath = "/") -> list[Any]:
+        """Return the names in a directory; see `MemoryFileSystem.listdir`."""
+        names: list[Any] = self._view().listdir(path)
+        return names
+
+    def scandir(self, path: StrPath = "/") -> ScandirIterator:
+        """Return an iterator over the entries of a directory; see `MemoryFileSystem.scandir`."""
+        entries: ScandirIterator = self._view().scandir(path)
+        return entries
+
+    def walk(
+        self,
+        top: StrPath = "/",
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        followlinks: bool = False,
+    ) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+        """Yield path, directories and files of each directory; see `MemoryFileSystem.walk`."""
+        walk: Iterator[tuple[Any, list[Any], list[Any]]] = self._view().walk(
+            top, topdown, onerror, followlinks
+        )
+        return walk
+
+    def glob(self, pattern: StrPath) -> list[Any]:
+        """Return the sorted paths that match a pattern; see `MemoryFileSystem.glob`."""
+        paths: list[Any] = self._view().glob(pattern)
+        return paths
+
+    def _view(self) -> Any:
+        """Return a file system that shows what is kept, and keeps it for whoever uses it."""
+        fs, past = self._fs, self._past
+        version = version_in(self, fs)
+        if past is None:
+            # Not with the lock held: a new one waits for forks, and they for the locks of all.
+            made = fs._new_like(None, None)
+            with fs._lock:
+                past = self._past
+                if past is None:
+                    show_past(made, fs, version)
+                    self._past = past = made
+        return past
+
+
+def version_in(snapshot: Snapshot, fs: Versioning) -> Version:
+    """Return what a snapshot keeps of a file system.
+
+    Raises:
+        TypeError: it is no snapshot.
+        ValueError: it is closed, or of another file system.
+    """
+    if not isinstance(snapshot, Snapshot):
+        raise TypeError(
+            f"a Snapshot is needed, as snapshot() returns it, not {type(snapshot).__name__}"
+        )
+    hold = snapshot._hold
+    if hold is None or hold.version is None:
+        raise ValueError("the snapshot is closed: take another one")
+    if snapshot._fs is not fs:
+        raise ValueError("the snapshot is of another file system: restore it there")
+    return hold.version

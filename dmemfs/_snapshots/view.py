@@ -1,0 +1,110 @@
+"""Showing a version of a file system as a file system of its own."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from typing import Any
+
+from .._history.history import Version
+from .._history.versioning import Hold, Versioning
+from .._nodes.accounts import Account
+from .._nodes.content import BlockList, Content
+from .._nodes.lazy import Unloaded, UnreadBlocks, is_unread, unread_like
+from .._nodes.nodes import Directory, File, Node, Symlink
+
+
+def show_past(past: Versioning, fs: Versioning, version: Version) -> None:
+    """Let an empty file system show a version of another one, whose lock is held.
+
+    Each directory is prepared when it is first looked into. Nothing may be written there.
+    """
+    past._lock = fs._lock
+    past._try_lock, past._unlock = fs._try_lock, fs._unlock
+    past._device = fs._device
+    view = _View(fs, version, past._account)
+    view.show_directory(fs._root, past._root, past._root)
+    view.hold = fs._hold(version, past)
+    weakref.finalize(past, view.forget).atexit = False
+
+
+class _View:
+    """Makes nodes that show what others were in a version."""
+
+    def __init__(self, fs: Versioning, version: Version, account: Account) -> None:
+        self._fs = fs
+        self._version = version
+        self._account = account
+        self.hold: Hold | None = None
+        self._shown: dict[Node, Node] = {}
+        self._entries: dict[Directory, dict[str, Node]] = {}
+
+    def show_directory(self, source: Directory, node: Directory, parent: Directory) -> None:
+        (
+            node.mode, node.mtime, node.ctime, node.atime, node.owner, node.nlink, *_,
+        ) = self._version.state_of_directory(source)  # fmt: skip
+        node.account = self._account
+        node.parent = parent
+        node.removed = False
+        node.remembered = parent is node
+        node.children = Unloaded(partial(self._load, source, node))
+
+    def forget(self) -> None:
+        """Let go of all that is shown, and of the version.
+
+        Directories refer to each other in circles: what they show must not wait for the collector.
+        """
+        for entries in list(self._entries.values()):
+            entries.clear()
+        self._entries.clear()
+        self._shown.clear()
+        if self.hold is not None:
+            self._fs._drop(self.hold)
+            self._fs._release_dropped(wait=False)
+
+    def _load(self, source: Directory, node: Directory) -> dict[str, Node]:
+        with self._fs._lock:
+            if node not in self._entries:
+                self._entries[node] = self._show_all(self._version.entries_of(source), node)
+                node.children = self._entries[node]
+            return self._entries[node]
+
+    def _show_all(self, entries: dict[str, Node], parent: Directory) -> dict[str, Node]:
+        return {name: self._show(child, parent) for name, child in entries.items()}
+
+    def _show(self, source: Node, parent: Directory) -> Node:
+        known = self._shown.get(source)
+        if known is not None:
+            return known
+        node: Any = type(source)()
+        if isinstance(source, File):
+            (
+                content, node.size, node.mode, node.mtime, node.ctime, node.atime,
+                node.owner, node.nlink, _,
+            ) = self._version.state_of_file(source)  # fmt: skip
+            node.content = self._show_content(source, node, content)
+        elif isinstance(source, Symlink):
+            (
+                node.mode, node.mtime, node.ctime, node.atime, node.owner, node.nlink, _
+            ) = self._version.state_of_link(source)  # fmt: skip
+            node.target = source.target
+        elif isinstance(source, Directory):
+            self.show_directory(source, node, parent)
+        node.account = self._account
+        self._shown[source] = node
+        return node  # type: ignore[no-any-return]
+
+    def _show_content(self, source: File, node: File, content: Content) -> Content:
+        if not isinstance(content, BlockList):
+            return content
+        if is_unread(content):
+            return unread_like(
+                content, UnreadBlocks(partial(self._read, source, weakref.ref(node)))
+            )
+        return content.share()
+
+    def _read(self, source: File, shown: weakref.ref[File], blocks: UnreadBlocks) -> None:
+        with self._fs._lock:
+            content, *_ = self._version.state_of_file(source)
+            assert isinstance(content, BlockList)
+            blocks.fill(content.share(), shown())

@@ -1,0 +1,1 @@
+"""What whole trees are written as: packs, archives, directories of the disk."""

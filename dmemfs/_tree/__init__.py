@@ -1,0 +1,1 @@
+"""One tree under one lock: all that `os` and `shutil` do."""

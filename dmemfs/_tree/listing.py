@@ -1,0 +1,407 @@
+"""Listing and walking directories, and copying what is in them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Callable, Iterator
+from shutil import SameFileError
+from time import time_ns
+from typing import Any
+
+from .. import _paths
+from .._errors import report_unraisable
+from .._history.history import shared_content
+from .._nodes.accounts import Account
+from .._nodes.content import BlockList
+from .._nodes.lazy import stored_when_read
+from .._nodes.nodes import Directory, File, Node, Symlink
+from .._paths import StrPath
+from .attributes import Attributes
+from .patterns import expand_pattern
+from .removal import Made
+
+
+class DirEntry(os.PathLike[Any]):
+    """One entry of `scandir`, as `os.DirEntry`.
+
+    Attributes:
+        name: the name; bytes if `scandir` was given bytes.
+        path: the path given to `scandir`, joined with the name.
+    """
+
+    __slots__ = ("_fs", "_ino", "_kind", "_stats", "name", "path")
+
+    def __init__(self, fs: Attributes, name: Any, path: Any, node: tuple[int, int]) -> None:
+        self._fs = fs
+        self.name: Any = name
+        self.path: Any = path
+        self._kind, self._ino = node
+        self._stats: dict[bool, os.stat_result] = {}
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+    def __repr__(self) -> str:
+        return f"<DirEntry {self.name!r}>"
+
+    def inode(self) -> int:
+        """Return the inode number of the entry itself."""
+        return self._ino
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Tell whether it is a directory, or a symbolic link to one."""
+        return self._is(stat.S_IFDIR, follow_symlinks)
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Tell whether it is a regular file, or a symbolic link to one."""
+        return self._is(stat.S_IFREG, follow_symlinks)
+
+    def is_symlink(self) -> bool:
+        """Tell whether it is a symbolic link."""
+        return self._kind == stat.S_IFLNK
+
+    def is_junction(self) -> bool:
+        """Tell whether it is a Windows junction, which this file system has not."""
+        return False
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Return the attributes; asked for once, then remembered."""
+        follow = follow_symlinks and self._kind == stat.S_IFLNK
+        if follow not in self._stats:
+            self._stats[follow] = self._fs.stat(self.path, follow_symlinks=follow)
+        return self._stats[follow]
+
+    def _is(self, kind: int, follow_symlinks: bool) -> bool:
+        if not (follow_symlinks and self._kind == stat.S_IFLNK):
+            return self._kind == kind
+        try:
+            return stat.S_IFMT(self.stat().st_mode) == kind
+        except FileNotFoundError:
+            return False
+
+
+class ScandirIterator(Iterator[DirEntry]):
+    """The entries of a directory at the moment of the call, and a context manager."""
+
+    def __init__(self, fs: Attributes, path: StrPath, directory: Directory) -> None:
+        self._entries: Iterator[DirEntry] | None = None
+        given = os.fspath(path)
+        base = _paths.as_text(given)
+        found = [
+            (name, stat.S_IFMT(node.mode), node.ino)
+            for name, node in list(directory.children.items())
+        ]
+        as_given = _paths.as_given
+        self._entries = (
+            DirEntry(
+                fs, as_given(name, given), as_given(_paths.join(base, name), given), (kind, ino)
+            )
+            for name, kind, ino in found
+        )
+
+    def __next__(self) -> DirEntry:
+        if self._entries is None:
+            raise StopIteration
+        for entry in self._entries:
+            return entry
+        self.close()
+        raise StopIteration
+
+    def __enter__(self) -> ScandirIterator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the entries that were not asked for."""
+        self._entries = None
+
+    def __del__(self) -> None:
+        if self._entries is not None:
+            try:
+                warnings.warn(f"unclosed scandir iterator {self!r}", ResourceWarning, stacklevel=1)
+            except Warning as error:
+                report_unraisable(error, "unclosed scandir iterator", self)
+
+
+class Traversal(Attributes):
+    """Lists, walks and copies directories."""
+
+    _directory_to_list = Attributes._find_directory
+
+    def listdir(self, path: StrPath = "/") -> list[Any]:
+        """Return the names in a directory, in the order in which they were made.
+
+        Args:
+            path: the directory; the names are bytes if it is given in bytes.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            NotADirectoryError: it is no directory.
+
+        Complexity: O(entries).
+        """
+        names = list(self._directory_to_list(path).children)
+        if isinstance(path, str):
+            return names
+        return [_paths.as_given(name, path) for name in names]
+
+    def scandir(self, path: StrPath = "/") -> ScandirIterator:
+        """Return an iterator over the entries of a directory as they are now.
+
+        Args:
+            path: the directory; names and paths are bytes if it is given in bytes.
+
+        Returns:
+            An iterator of `DirEntry`, to be exhausted or closed; it is a context manager.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            NotADirectoryError: it is no directory.
+        """
+        return ScandirIterator(self, path, self._directory_to_list(path))
+
+    def walk(
+        self,
+        top: StrPath = "/",
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        followlinks: bool = False,
+    ) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+        """Yield the path, the directories and the files of each directory, as `os.walk` does.
+
+        Args:
+            top: where to begin.
+            topdown: a directory before those in it; then the list of directories may be changed,
+                to leave some out.
+            onerror: called with the OSError where a directory cannot be listed.
+            followlinks: walk into symbolic links to directories too.
+
+        Complexity: O(nodes). Each directory is looked at when its turn comes, not all at once.
+        """
+        pending: list[Any] = [os.fspath(top)]
+        while pending:
+            path = pending.pop()
+            if isinstance(path, tuple):
+                yield path
+                continue
+            try:
+                children = self._directory_to_list(path).children.copy()
+            except OSError as error:
+                if onerror is not None:
+                    onerror(error)
+                continue
+            files = [name for name, node in children.items() if node.__class__ is File]
+            directories: list[Any] = []
+            links: set[Any] = set()
+            if len(files) != len(children):
+                directories, files, links = self._split(path, children)
+            # Names alone are kept: a file removed meanwhile must not be held by this generator.
+            del children
+            slash: Any = "/"
+            if isinstance(path, bytes):
+                slash = b"/"
+                directories = [_paths.encode(name) for name in directories]
+                files = [_paths.encode(name) for name in files]  # type: ignore[misc]
+                links = {_paths.encode(name) for name in links}
+            if topdown:
+                yield path, directories, files
+            else:
+                pending.append((path, directories, files))
+            if directories:
+                base = path if path.endswith(slash) else path + slash
+                pending.extend(
+                    base + name
+                    for name in reversed(directories)
+                    if followlinks or name not in links
+                )
+
+    def _split(self, path: Any, children: dict[str, Node]) -> tuple[list[str], list[str], set[str]]:
+        """Part the names of directories, links to them included, from the others.
+
+        The third result are the names of the links.
+        """
+        directories: list[str] = []
+        files: list[str] = []
+        links: set[str] = set()
+        base = _paths.as_text(path)
+        for name, node in children.items():
+            if type(node) is Symlink and self.is_dir(_paths.join(base, name)):
+                links.add(name)
+                directories.append(name)
+            else:
+                (directories if type(node) is Directory else files).append(name)
+        return directories, files, links
+
+    def glob(self, pattern: StrPath) -> list[Any]:
+        """Return the sorted paths that match a pattern, as `glob.glob` with `recursive=True`.
+
+        Args:
+            pattern: `*`, `?` and `[...]` match within a name, `**` any number of directories, none
+                included. A name that begins with a dot is matched only by a pattern that does.
+
+        Complexity: O(entries of the directories that are looked into).
+        """
+        found = sorted(set(expand_pattern(self, _paths.as_text(pattern))))
+        return [_paths.as_given(path, pattern) for path in found]
+
+    def copy(self, src: StrPath, dst: StrPath) -> Any:
+        """Copy a file with its mode and times; the content is shared until one of them is written.
+
+        The copy counts in full against the quota, since it may be written in full.
+
+        Args:
+            src: a file, or a symbolic link to one.
+            dst: the new file, or one to overwrite, or a directory to put the copy into.
+
+        Returns:
+            The path of the copy.
+
+        Raises:
+            IsADirectoryError: `src` is a directory: see `copy_tree`.
+            shutil.SameFileError: both are the same file.
+            QuotaExceededError: it does not fit; nothing has changed.
+
+        Complexity: O(blocks), without their bytes.
+        """
+        with self._lock:
+            source = self._find_file(src)
+            try:
+                if self.is_dir(dst):
+                    name = os.path.basename(_paths.as_text(src))
+                    inside = _paths.join(_paths.as_text(dst), name)
+                    dst = _paths.as_given(inside, dst)
+                if self._peek(dst) is source:
+                    raise SameFileError(f"{src!r} and {dst!r} are the same file")
+                self._put(dst, shared_content(source), like=source)
+            except BaseException:
+                del source  # see UnlinkedRecord
+                raise
+            return os.fspath(dst)
+
+    def _put(self, path: StrPath, content: bytes | BlockList, *, like: File | None = None) -> None:
+        """Make or replace a file, with the lock held; nothing has changed if it fails.
+
+        Args:
+            path: where.
+            content: all of the file's content.
+            like: the file whose mode and times it gets.
+        """
+        try:
+            self._refuse_slash(path)
+            directory, name, node, wants_directory = self._place(path)
+            if node is None and not wants_directory and not directory.removed:
+                node = self._create_file(directory, name, path, content)
+                if node is None:  # by a signal handler
+                    return self._put(path, content, like=like)
+            else:
+                if type(node) is not File or wants_directory:
+                    node = self._file_to_open(path, create=True, content=content)
+                self._replace_content(node, content, path)
+            if like is not None:
+                if self._newest is not None:
+                    self._preserve(node)
+                node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
+        except BaseException:
+            node = like = None  # see UnlinkedRecord
+            raise
+
+    def copy_tree(self, src: StrPath, dst: StrPath) -> Any:
+        """Copy a directory and all below it, with modes and times; contents are shared.
+
+        Symbolic links are copied as links; each name of a file becomes a file of its own.
+
+        Args:
+            src: a directory.
+            dst: the new directory; missing ones above it are made.
+
+        Returns:
+            The path of the copy.
+
+        Raises:
+            NotADirectoryError: `src` is no directory.
+            FileExistsError: something is at `dst`.
+            QuotaExceededError: it does not fit; nothing has changed.
+
+        Complexity: O(nodes and blocks).
+        """
+        made: list[Made] = []
+        with self._lock:
+            top = self._find_directory(src)
+            try:
+                self._make_above(_paths.as_text(dst), made)
+                directory, name = self._place_for_new(dst, is_directory=True)
+                stored, nodes = _size_of_copy(top)
+                account = directory.account
+                account.require(stored, nodes, dst)
+                copies = self._copy_of_tree(top, directory)
+                if self._newest is not None:
+                    self._preserve_entry(directory, name)
+                    self._newest.created.update(dict.fromkeys(copies))
+            except BaseException:
+                self._unmake(made)
+                raise
+            now = time_ns()
+            copy = copies[0]
+            account.used += stored
+            account.nodes += nodes
+            directory.mtime = directory.ctime = now
+            directory.nlink += 1
+            directory.children[name] = copy
+            return os.fspath(dst)
+
+    def _copy_of_tree(self, top: Directory, parent: Directory) -> list[Node]:
+        """Return the nodes of a copy of a subtree that is not in the tree, nor counted, yet.
+
+        The first of them is the copy of `top`.
+        """
+        copy = Directory()
+        copy.parent = parent
+        copies: list[Node] = [copy]
+        pending = [(top, copy)]
+        while pending:
+            old, new = pending.pop()
+            self._set_up_copy(old, new, parent.account)
+            new.nlink = old.nlink
+            new.removed = False
+            new.remembered = False
+            new.children = {}
+            for key, child in old.children.items():
+                duplicate = type(child)()
+                if isinstance(child, Directory) and isinstance(duplicate, Directory):
+                    duplicate.parent = new
+                    pending.append((child, duplicate))
+                else:
+                    self._set_up_copy(child, duplicate, parent.account)
+                    if isinstance(child, File) and isinstance(duplicate, File):
+                        duplicate.content = shared_content(child)
+                        duplicate.size = child.size
+                    elif isinstance(child, Symlink) and isinstance(duplicate, Symlink):
+                        duplicate.target = child.target
+                new.children[key] = duplicate
+                copies.append(duplicate)
+        return copies
+
+    def _set_up_copy(self, old: Node, new: Node, account: Account) -> None:
+        new.mode = old.mode
+        new.owner = self._owner
+        new.nlink = 1
+        new.mtime, new.atime, new.ctime = old.mtime, old.atime, time_ns()
+        new.account = account
+
+
+def _size_of_copy(top: Directory) -> tuple[int, int]:
+    """Return the bytes and the nodes that a copy of a subtree takes."""
+    stored, nodes = 0, 1
+    pending = [top]
+    while pending:
+        for child in pending.pop().children.values():
+            nodes += 1
+            if isinstance(child, Directory):
+                pending.append(child)
+            elif isinstance(child, File):
+                stored += stored_when_read(child)
+    return stored, nodes

@@ -1,0 +1,248 @@
+"""From paths to nodes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable
+from time import time_ns
+from typing import Any, TypeAlias
+
+from .. import _paths
+from .._errors import os_error
+from .._nodes.nodes import Directory, File, Node, Owner, Symlink
+from .._paths import StrPath, is_plain_name
+from .pages import Pages
+
+_MOST_REMEMBERED = 1 << 16
+_LONGEST_REMEMBERED = 512
+
+
+Place: TypeAlias = tuple[Directory, str, Node | None, bool]
+"""Where a path leads.
+
+The directory that holds the last component, or would; the last component, which is `.`, `..` or
+empty where the path ends in such a one; the node that is there, or None; and whether the path ends
+in a slash and so asks for a directory.
+"""
+
+
+class Lookup(Pages):
+    """Resolves paths, and tells what is there.
+
+    The directory that a path's head leads to is remembered by the text of the head, which makes a
+    deep path as cheap as a shallow one. A head is remembered only if it has no `..` and leads
+    through no symbolic link. All of them are forgotten when a directory moves through which one
+    leads; one whose directory was removed finds no entries and is resolved anew.
+    """
+
+    # While the file system is mounted, absolute symbolic links begin at the root of the process:
+    # this returns the path here of what such a link says, or raises LeadsOutsideError.
+    _follow_absolute: Callable[[str, list[str], bool], str] | None = None
+
+    def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
+        super().__init__(max_bytes, max_nodes)
+        self._account.require(0, 1)
+        self._account.nodes += 1
+        self._root = root = Directory()
+        root.mode = stat.S_IFDIR | 0o755
+        root.owner = self._owner = _process_owner()
+        root.nlink = 2
+        root.mtime = root.ctime = root.atime = time_ns()
+        root.account = self._account
+        root.children = {}
+        root.parent = root
+        root.removed = False
+        root.remembered = True
+        self._directories: dict[str, Directory] = {"": root}
+        self._device = id(self) & 0xFFFFFFFF  # as large a number as os.major() and os.minor() take
+
+    # Questions
+
+    def exists(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to something; a broken symbolic link leads to nothing.
+
+        Complexity: as that of `stat`.
+        """
+        try:
+            given: Any = path
+            head, _, name = given.rpartition("/")
+            directory = self._directories[head]
+            node = directory.children.get(name)
+            if node is None:
+                if is_plain_name(name) and not directory.removed:
+                    return False
+            elif type(node) is not Symlink:
+                return True
+        except (KeyError, AttributeError, TypeError):
+            pass
+        return self._peek(path) is not None
+
+    def is_file(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to a regular file."""
+        return isinstance(self._peek(path), File)
+
+    def is_dir(self, path: StrPath) -> bool:
+        """Tell whether `path` leads to a directory."""
+        return isinstance(self._peek(path), Directory)
+
+    def is_symlink(self, path: StrPath) -> bool:
+        """Tell whether `path` itself is a symbolic link."""
+        return isinstance(self._peek(path, follow=False), Symlink)
+
+    def _peek(self, path: StrPath, *, follow: bool = True) -> Node | None:
+        """Return the node that `path` leads to, None where it leads to nothing."""
+        try:
+            return self._resolve(path, follow=follow)[2]
+        except (OSError, ValueError):
+            return None
+
+    # Resolution
+
+    def _find(self, path: StrPath, *, follow: bool = True) -> Node:
+        """Return the node that `path` leads to.
+
+        Complexity: O(1) where its directory is remembered, else O(components).
+
+        Raises:
+            OSError: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG as the kernel would.
+        """
+        try:
+            given: Any = path
+            head, _, name = given.rpartition("/")
+            quick = self._directories[head].children[name]
+            if not follow or type(quick) is not Symlink:
+                return quick
+        except (KeyError, AttributeError, TypeError):
+            if isinstance(given, Node):  # that of an open descriptor, which may have no path
+                return given
+            if given.__class__ is str and self._is_surely_missing(given):
+                raise os_error(errno.ENOENT, path) from None
+        _, _, node, _ = self._resolve(path, follow=follow)
+        if node is None:
+            raise os_error(errno.ENOENT, path)
+        return node
+
+    def _is_surely_missing(self, path: str) -> bool:
+        """Tell quickly whether nothing is at `path`; False means that it is to be resolved."""
+        head, _, name = path.rpartition("/")
+        directory = self._directories.get(head)
+        return (
+            directory is not None
+            and name not in directory.children
+            and is_plain_name(name)
+            and not directory.removed
+        )
+
+    def _find_directory(self, path: StrPath) -> Directory:
+        node = self._find(path)
+        if type(node) is not Directory:
+            del node  # see UnlinkedRecord
+            raise os_error(errno.ENOTDIR, path)
+        return node
+
+    def _find_file(self, path: StrPath) -> File:
+        node = self._find(path)
+        if type(node) is not File:
+            raise os_error(errno.EISDIR, path)
+        return node
+
+    def _resolve(self, path: StrPath, *, follow: bool) -> Place:
+        """Resolve as `stat` does, or `lstat`: a link with a slash behind it is always followed."""
+        place = self._walk_path(path, follow=follow, follow_with_slash=True)
+        if place[3] and place[2] is not None and type(place[2]) is not Directory:
+            del place  # see UnlinkedRecord
+            raise os_error(errno.ENOTDIR, path)
+        return place
+
+    def _place(self, path: StrPath) -> Place:
+        """Resolve as the calls do that change an entry: the last component is not followed."""
+        try:
+            given: Any = path
+            head, _, name = given.rpartition("/")
+            directory = self._directories[head]
+            node = directory.children.get(name)
+            if node is not None or (is_plain_name(name) and not directory.removed):
+                return directory, name, node, False
+        except (KeyError, AttributeError, TypeError):
+            pass
+        return self._walk_path(path, follow=False, follow_with_slash=False)
+
+    def _walk_path(self, path: StrPath, *, follow: bool, follow_with_slash: bool) -> Place:
+        """Resolve a path component by component, while none of them moves."""
+        text = _paths.as_text(path)
+        if not text:
+            raise os_error(errno.ENOENT, path)
+        if _paths.too_long(text, _paths.PATH_MAX):
+            raise os_error(errno.ENAMETOOLONG, path)
+        with self._lock:
+            return self._walk_text(text, path, follow, follow_with_slash)
+
+    def _walk_text(self, text: str, path: StrPath, follow: bool, follow_with_slash: bool) -> Place:
+        wants_directory = text.endswith("/")
+        follow = follow or (wants_directory and follow_with_slash)
+        pending = _components(text)
+        directory: Directory = self._root
+        node: Node | None = directory
+        name = ""
+        links = 0
+        plain = True
+        while pending:
+            name = pending.pop()
+            if name == ".":
+                node = directory
+            elif name == "..":
+                node = directory = directory.parent
+                plain = False
+            else:
+                if _paths.too_long(name, _paths.NAME_MAX):
+                    raise os_error(errno.ENAMETOOLONG, path)
+                node = directory.children.get(name)
+                if type(node) is Symlink and (pending or follow):
+                    links += 1
+                    if links > _paths.MAX_LINKS:
+                        raise os_error(errno.ELOOP, path)
+                    target = node.target
+                    wants_directory = wants_directory or (not pending and target.endswith("/"))
+                    if target.startswith("/"):
+                        directory = self._root
+                        if self._follow_absolute is not None:
+                            target = self._follow_absolute(target, pending, wants_directory)
+                    pending.extend(_components(target))
+                    name, node, plain = "", directory, False
+                    continue
+                if node is None and pending:
+                    raise os_error(errno.ENOENT, path)
+            if pending:
+                if type(node) is not Directory:
+                    del node  # see UnlinkedRecord
+                    raise os_error(errno.ENOTDIR, path)
+                directory = node
+        if plain and name and not wants_directory and name != ".":
+            self._remember(text.rpartition("/")[0], directory)
+        return directory, name, node, wants_directory
+
+    def _remember(self, head: str, directory: Directory) -> None:
+        if len(head) > _LONGEST_REMEMBERED:
+            return
+        above = directory
+        while not (above.remembered and above.parent is above):
+            above.remembered = True  # before it is: an interrupt may come between
+            above = above.parent
+        if len(self._directories) >= _MOST_REMEMBERED:
+            self._directories = {"": self._root}
+        self._directories[head] = directory
+
+
+def _components(path: str) -> list[str]:
+    """Return the components of `path`, the last first."""
+    return [name for name in reversed(path.split("/")) if name]
+
+
+def _process_owner() -> Owner:
+    """Return the user and the group that own what this process makes; on Windows, root's."""
+    if sys.platform == "win32":
+        return (0, 0)
+    return (os.geteuid(), os.getegid())

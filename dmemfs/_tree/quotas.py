@@ -1,0 +1,147 @@
+"""Quotas of directories."""
+
+from __future__ import annotations
+
+import operator
+from typing import NamedTuple
+
+from .._nodes.accounts import Account, limit_or_none
+from .._nodes.nodes import Directory
+from .._paths import StrPath
+from .recounting import Crossing
+from .removal import Removal
+
+
+class Quota(NamedTuple):
+    """A limit, and what is counted against it.
+
+    Attributes:
+        path: the directory below which it holds.
+        max_bytes: the most bytes of content below it; None for no limit.
+        used_bytes: the bytes in use below it.
+        max_nodes: the most files, directories and links below it; None for no limit. Of the root
+            directory, itself included.
+        used_nodes: the files, directories and links in use below it.
+    """
+
+    path: str
+    max_bytes: int | None
+    used_bytes: int
+    max_nodes: int | None
+    used_nodes: int
+
+
+class DirectoryQuotas(Removal):
+    """Limits what is below single directories."""
+
+    def set_quota(
+        self, path: StrPath, max_bytes: int | None, *, max_nodes: int | None = None
+    ) -> None:
+        """Limit what is below a directory, in place of any limit that it had.
+
+        Limits of directories around it and below it hold as well. A file is counted in the
+        directory that held its first name, and stays counted there while it has any name, or is
+        open; only the count of a file that never had a second one moves along with a rename. A
+        rename or copy that would exceed a limit fails before anything changes. What only snapshots
+        keep is counted by the file system as a whole.
+
+        Args:
+            path: the directory, which is not counted itself. For the root, the limits are those of
+                the whole file system.
+            max_bytes: the most bytes of content; None for no limit.
+            max_nodes: the most files, directories and links; None for no limit.
+
+        Raises:
+            QuotaExceededError: what is there does not fit; nothing has changed.
+            NotADirectoryError: `path` is no directory.
+            ValueError: a limit is negative.
+
+        Complexity: O(nodes below).
+        """
+        max_bytes, max_nodes = _limit(max_bytes, "max_bytes"), _limit(max_nodes, "max_nodes")
+        with self._lock:
+            directory = self._find_directory(path)
+            if directory is self._root:
+                self._account.set_limits(max_bytes, max_nodes, path)
+                return
+            account, outer = directory.account, directory.parent.account
+            unlimited = max_bytes is None and max_nodes is None
+            if unlimited and account is not outer:
+                self._change_account(directory, outer, path)
+            elif account is not outer:
+                account.set_limits(max_bytes, max_nodes, path)
+            elif not unlimited:
+                self._change_account(directory, Account(max_bytes, max_nodes, outer), path)
+
+    def quota(self, path: StrPath = "/") -> Quota:
+        """Return the limit that holds for what is in a directory.
+
+        Args:
+            path: a directory, or a file.
+
+        Returns:
+            The limit of the nearest directory that has one, be it this one or one around it. The
+            root directory always has one.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+
+        Complexity: O(quotas of directories + depth).
+        """
+        with self._lock:
+            directory, _, node, _ = self._walk_path(path, follow=True, follow_with_slash=True)
+            if node is None:
+                self._find(path)  # which raises
+            if isinstance(node, Directory):
+                directory = node
+            return self._quota_of(directory)
+
+    def _quota_of(self, directory: Directory) -> Quota:
+        account = directory.account
+        while directory.parent is not directory and directory.parent.account is account:
+            directory = directory.parent
+        account.root.settle()
+        used, nodes = account.total()
+        return Quota(
+            self._path_of(directory),
+            limit_or_none(account.byte_limit),
+            used,
+            limit_or_none(account.node_limit),
+            nodes,
+        )
+
+    def _path_of(self, directory: Directory) -> str:
+        """Return the path of a directory. Complexity: O(entries of those above it)."""
+        names: list[str] = []
+        while directory.parent is not directory:
+            names += [name for name, node in directory.parent.children.items() if node is directory]
+            directory = directory.parent
+        return "/" + "/".join(reversed(names))
+
+    def _change_account(self, directory: Directory, new: Account, path: StrPath) -> None:
+        """Count in `new` what is below a directory, and was counted around it or within it."""
+        old = directory.account
+        root = old.root
+        move = Crossing(directory, old, new, itself=False)
+        try:
+            self._preserve_all(move.nodes)
+            move.require(path)
+        except BaseException:
+            del move  # see UnlinkedRecord
+            raise
+        ends = old is not directory.parent.account
+        accounts = root.accounts if ends else [*root.accounts, new]
+        try:
+            root.accounts = accounts
+            old.in_use = not ends
+            move.begun = True
+        finally:
+            move.complete()
+
+
+def _limit(limit: int | None, name: str) -> int | None:
+    if limit is not None:
+        limit = operator.index(limit)
+        if limit < 0:
+            raise ValueError(f"{name} must be None (no limit) or at least 0")
+    return limit

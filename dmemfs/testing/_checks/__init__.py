@@ -1,0 +1,1 @@
+"""The checks of conformance, a module for each area of behaviour."""

@@ -1,0 +1,1 @@
+"""Databases carried in and out."""

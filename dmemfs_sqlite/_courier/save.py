@@ -1,0 +1,62 @@
+"""From a connection into a file system: one committed state, published atomically."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from dmemfs import MemoryFileSystem
+
+from .._live.committed import remove_sidecars, require_not_open, text_of
+from .._vfs.vfs_callbacks import canonical_path
+from .copy import Progress, committed_image
+from .filesystem import PathLike, SnapshotFileSystem, publish_file
+
+
+def save_db(
+    fs: SnapshotFileSystem,
+    path: PathLike,
+    conn: sqlite3.Connection,
+    *,
+    name: str = "main",
+    timeout: float = 5.0,
+    progress: Progress | None = None,
+) -> int:
+    """Store the committed content of a database as one file.
+
+    The file appears under its path at once or not at all; missing parent directories are
+    made. It is an ordinary SQLite file, in rollback-journal mode whatever the mode of the
+    database was.
+
+    Args:
+        fs: A MemoryFileSystem, an fsspec file system, or anything with `open(path, mode)`.
+        path: Where to store it.
+        conn: Any connection of the sqlite3 module, also to a file or read-only.
+        name: The database of the connection: "main", or the name of an attached one.
+        timeout: Seconds to wait for another connection's open write.
+        progress: Called with (bytes done, bytes in total) now and then.
+
+    Returns:
+        Bytes stored.
+
+    Raises:
+        OpenTransactionError: The connection itself has uncommitted changes.
+        BusyError: Another connection had some for the whole timeout.
+        OSError: As the file system raises it, or EBUSY where live connections use the path; the
+            former file is unchanged.
+
+    Complexity:
+        Linear in the size of the database, with one copy of it in memory.
+    """
+    if not hasattr(conn, "backup"):
+        raise TypeError(f"conn must be a connection of sqlite3, not {type(conn).__name__}")
+    image = committed_image(conn, name=name, timeout=timeout, progress=progress)
+    if isinstance(fs, MemoryFileSystem):
+        with fs._lock:
+            # Who has the file open would go on with the former one, and its journal with this one.
+            target = canonical_path(fs, text_of(path))
+            require_not_open(fs, target)
+            publish_file(fs, path, image)
+            remove_sidecars(fs, target)
+    else:
+        publish_file(fs, path, image)
+    return len(image)

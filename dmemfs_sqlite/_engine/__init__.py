@@ -1,0 +1,1 @@
+"""SQLite as it is, without any file system."""

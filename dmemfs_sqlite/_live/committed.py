@@ -1,0 +1,164 @@
+"""Copies of live databases, taken between two writes and without a call into SQLite.
+
+A database is more than its file while a transaction is under way: the rollback journal, or the
+write-ahead log, belongs to it. Taken at one instant, they are what a crash would leave.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from dmemfs import MemoryFileSystem
+
+from .._courier.filesystem import PathLike
+from .._engine.image import ROLLBACK_VERSIONS, VERSIONS
+from .._engine.journals import JOURNAL_MAGIC, apply_wal, roll_back, super_journal
+from .._engine.waiting import Deadline
+from .._errors import BusyError
+from .._vfs.abi import LOCK_EXCLUSIVE
+from .._vfs.open_file import open_files
+from .._vfs.vfs_callbacks import canonical_path, has_content
+
+_Result = TypeVar("_Result")
+_SIDECARS = ("-journal", "-wal")
+
+
+def copy_db(
+    fs: MemoryFileSystem, source: PathLike, target: PathLike, *, timeout: float = 5.0
+) -> None:
+    """Copy a database that may be in use, as of one instant.
+
+    The copy shares its content with the original until either is written to. A transaction that is
+    under way is copied with its journal, and undone when the copy is opened first. A database with
+    its journal in memory is copied between two transactions, which may have to be waited for.
+
+    Args:
+        fs: The file system of both.
+        source: The database.
+        target: Where the copy appears; what is there is replaced, unless it is open.
+        timeout: Seconds to wait.
+
+    Raises:
+        BusyError: A transaction with its journal in memory did not end in time.
+        OSError: EBUSY, `target` is open; those of the file system; nothing has changed.
+
+    Complexity:
+        O(blocks), without their bytes.
+    """
+    path, new = canonical_path(fs, text_of(source)), canonical_path(fs, text_of(target))
+    at_rest(fs, path, Deadline(timeout), lambda: _copy_all(fs, path, new))
+
+
+def _copy_all(fs: MemoryFileSystem, path: str, new: str) -> None:
+    require_not_open(fs, new)
+    token = f".{secrets.token_hex(8)}.copying"
+    made: list[tuple[str, str]] = []
+    try:
+        for suffix in ("", *_SIDECARS):
+            if not suffix or has_content(fs, path + suffix):
+                temporary = os.path.join(os.path.dirname(new), token + suffix)
+                made.append((temporary, new + suffix))
+                fs.copy(path + suffix, temporary)
+    except BaseException:
+        for temporary, _ in made:
+            with suppress(OSError):
+                fs.remove(temporary)
+        raise
+    remove_sidecars(fs, new)
+    for temporary, final in made:
+        fs.replace(temporary, final)
+
+
+def read_committed(fs: MemoryFileSystem, path: PathLike, deadline: Deadline) -> bytes:
+    """Return the committed content of a database that may be in use, as an image of its own.
+
+    Raises:
+        BusyError: A transaction with its journal in memory did not end in time.
+        OSError: There is no such file.
+    """
+    text = canonical_path(fs, text_of(path))
+
+    def read() -> tuple[bytes, bytes, bytes]:
+        journal, wal = (
+            fs.read_bytes(text + suffix) if has_content(fs, text + suffix) else b""
+            for suffix in _SIDECARS
+        )
+        if journal.startswith(JOURNAL_MAGIC):
+            other = super_journal(journal)
+            if other is not None and not fs.exists(other):
+                journal = b""  # it has committed: only the journal is still there
+        else:
+            journal = b""
+        return fs.read_bytes(text), journal, wal
+
+    image, journal, wal = at_rest(fs, text, deadline, read)
+    if journal:
+        image, _ = roll_back(image, journal)
+    if wal:
+        image, _ = apply_wal(image, wal)
+    if image and image[VERSIONS] != ROLLBACK_VERSIONS:
+        image = image[: VERSIONS.start] + ROLLBACK_VERSIONS + image[VERSIONS.stop :]
+    return image
+
+
+def at_rest(
+    fs: MemoryFileSystem, path: str, deadline: Deadline, work: Callable[[], _Result]
+) -> _Result:
+    """Do something while nobody can change the files of a database, nor has begun what only memory
+    could undo.
+    """
+    while True:
+        with fs._lock:
+            if not _changes_without_a_file(fs, path):
+                return work()
+        if deadline.passed:
+            raise BusyError(
+                f"{path}: a transaction with its journal in memory did not end within "
+                f"{deadline.timeout:g} s"
+            )
+        deadline.pause()
+
+
+def _changes_without_a_file(fs: MemoryFileSystem, path: str) -> bool:
+    return any(
+        file.atomic and file.level == LOCK_EXCLUSIVE and file.name == path
+        for file in open_files(fs)
+    )
+
+
+def needs_care(fs: object, path: PathLike) -> bool:
+    """Tell whether a file is a database in use, or one that was left in the middle of a change."""
+    if not isinstance(fs, MemoryFileSystem):
+        return False
+    text = canonical_path(fs, text_of(path))
+    return is_open(fs, text) or any(has_content(fs, text + suffix) for suffix in _SIDECARS)
+
+
+def is_open(fs: MemoryFileSystem, path: str) -> bool:
+    """Tell whether a connection has the file at a canonical path open."""
+    return any(file.name == path for file in open_files(fs))
+
+
+def require_not_open(fs: MemoryFileSystem, path: str) -> None:
+    if is_open(fs, path):
+        raise OSError(
+            errno.EBUSY, f"{os.strerror(errno.EBUSY)}: close its live connections first", path
+        )
+
+
+def remove_sidecars(fs: MemoryFileSystem, path: str) -> None:
+    """Remove what belonged to a former database of this path, and would be taken for the new's."""
+    for suffix in _SIDECARS:
+        if fs.exists(path + suffix):
+            fs.remove(path + suffix)
+
+
+def text_of(path: PathLike) -> str:
+    """Return a path as text."""
+    text = os.fspath(path)
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")

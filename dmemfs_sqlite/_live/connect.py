@@ -1,0 +1,106 @@
+"""Live databases: SQLite opens them inside of a MemoryFileSystem."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+from types import ModuleType
+from typing import Any, Literal
+from urllib.parse import quote
+
+from dmemfs import MemoryFileSystem
+
+from .._courier.filesystem import PathLike
+from .._vfs.registration import library_of
+
+Journal = Literal["file", "memory"]
+
+
+def connect(
+    fs: MemoryFileSystem,
+    path: PathLike,
+    *,
+    journal: Journal = "file",
+    module: ModuleType = sqlite3,
+    delete_on_close: bool = False,
+    **connect_kwargs: Any,
+) -> sqlite3.Connection:
+    """Open a database that is a file of a file system.
+
+    Use a connection in one thread at a time. Two threads in one connection at once make the whole
+    interpreter wait for ever; `sqlite3` prevents it unless `check_same_thread=False` is given.
+
+    Args:
+        fs: The file system; it lives at least as long as the connection.
+        path: The file, which is made if it is missing, in a directory that exists.
+        journal: "file" keeps the rollback journal in a file beside the database, which survives
+            whatever happens. "memory" is quicker, for copies to throw away: what is copied or
+            restored in the middle of a transaction, or meets two failures in a row, is damaged.
+        module: sqlite3, or one like it, such as pysqlite3.
+        delete_on_close: Remove the file when this connection is closed.
+        connect_kwargs: Further arguments of `sqlite3.connect`.
+
+    Returns:
+        The connection.
+
+    Raises:
+        LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
+        sqlite3.OperationalError: There is no such directory, or `path` is one.
+    """
+    uri = _uri(fs, path, journal, module)
+    if delete_on_close:
+        uri += "&delete_on_close=1"
+    connect_kwargs["uri"] = True
+    connection: sqlite3.Connection = module.connect(uri, **connect_kwargs)
+    return connection
+
+
+def live_uri(
+    fs: MemoryFileSystem,
+    path: PathLike,
+    *,
+    journal: Journal = "file",
+    module: ModuleType = sqlite3,
+    **parameters: str,
+) -> str:
+    """Return the URI of a file of a file system, for whatever opens SQLite by URI in this process.
+
+    Args:
+        fs: The file system. The URI does not keep it alive: without it, SQLite answers "no such
+            vfs".
+        path: The file.
+        journal: As for `connect`.
+        module: sqlite3, or the module like it that is to open the URI.
+        parameters: Further parameters of SQLite's, such as `mode="ro"` or `immutable="1"`.
+
+    Returns:
+        The URI, to be opened with `uri=True` where that has to be said.
+
+    Raises:
+        LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
+    """
+    uri = _uri(fs, path, journal, module)
+    for key, value in parameters.items():
+        uri += f"&{quote(key)}={quote(value)}"
+    return uri
+
+
+def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleType) -> str:
+    if journal not in ("file", "memory"):
+        raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
+    if not isinstance(fs, MemoryFileSystem):
+        raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
+    uri = f"file:{_quoted(os.fspath(path))}?vfs={library_of(module).name_of(fs)}"
+    return f"{uri}&journal=memory" if journal == "memory" else uri
+
+
+@functools.lru_cache(256)
+def _quoted(path: str | bytes) -> str:
+    """Return a path from the root, as a URI has it."""
+    if isinstance(path, str):
+        path = path.encode("utf-8", "surrogateescape")
+    if not path or b"\0" in path:
+        raise ValueError("a database needs a path, without NUL characters")
+    # Two slashes would begin the name of a host.
+    return quote(b"/" + path.lstrip(b"/"))

@@ -1,0 +1,164 @@
+"""Databases for tests: built once, and copied for each of them."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from typing import Any, Self
+
+from dmemfs import MemoryFileSystem
+
+from .._engine.waiting import Deadline
+from .._errors import BusyError
+from .committed import read_committed, remove_sidecars
+from .connect import Journal, connect
+
+_DIRECTORY = "/.templates"
+# Seconds for which a thread waits for another one that builds.
+_LONGEST_BUILD = 300.0
+
+Key = str | Callable[[], str]
+
+
+class DatabaseTemplate:
+    """A database that is built once, of which every `connect` opens a private copy.
+
+    A copy shares all content with the template until it is written to, so that its cost does not
+    depend on the size of the database. It is removed when its connection closes. All methods may be
+    called from any thread.
+
+    Args:
+        fs: Where the template and its copies are kept, below "/.templates".
+        build: Makes the content, by a connection to an empty database; what it leaves uncommitted
+            is committed.
+        key: What the content depends on, such as a hash of the migrations; or a function that
+            returns it, which is asked at each `connect`. Under another key than before, `build` is
+            called anew.
+    """
+
+    def __init__(
+        self,
+        fs: MemoryFileSystem,
+        build: Callable[[sqlite3.Connection], object],
+        *,
+        key: Key = "",
+    ) -> None:
+        self._fs = fs
+        self._build = build
+        self._key = key
+        self._built_for: str | None = None
+        self._mutex = threading.Lock()
+        self._path = f"{_DIRECTORY}/{secrets.token_hex(8)}.db"
+        self._numbers = itertools.count(1)
+
+    @classmethod
+    def from_bytes(cls, fs: MemoryFileSystem, image: bytes) -> Self:
+        """Return a template of what `to_bytes` returned, perhaps in another process.
+
+        Args:
+            fs: Where it is kept.
+            image: Any SQLite database file.
+        """
+
+        def refuse(_connection: sqlite3.Connection) -> None:
+            raise ValueError("the template holds the bytes that it was made of, and nothing else")
+
+        self = cls(fs, refuse)
+        fs.makedirs(_DIRECTORY, exist_ok=True)
+        fs.write_bytes(self._path, image)
+        # What was written into lies in blocks, which the copies then share one by one.
+        with fs.open(self._path, "r+b", buffering=0) as file:
+            file.write(image[:1])
+        self._built_for = ""
+        return self
+
+    def to_bytes(self) -> bytes:
+        """Return the template as the bytes of an ordinary SQLite file, built if it is not yet.
+
+        Complexity:
+            Linear in its size.
+        """
+        with self._built() as path:
+            return read_committed(self._fs, path, Deadline(0))
+
+    def connect(self, *, journal: Journal = "memory", **connect_kwargs: Any) -> sqlite3.Connection:
+        """Open a private copy, which goes when the connection is closed.
+
+        Args:
+            journal: As for `dmemfs_sqlite.connect`; a copy that goes anyway has its own in memory.
+            connect_kwargs: Further arguments of `sqlite3.connect`.
+
+        Raises:
+            BusyError: Another thread did not end building it in time.
+            LiveDatabaseUnavailable: See `dmemfs_sqlite.connect`.
+
+        Complexity:
+            Independent of the size of the database, but for a few bytes per block of 64 KiB.
+        """
+        with self._built() as path:
+            copy = f"{path[:-3]}-{next(self._numbers)}.db"
+            self._fs.copy(path, copy)
+        try:
+            return connect(self._fs, copy, journal=journal, delete_on_close=True, **connect_kwargs)
+        except BaseException:
+            with suppress(OSError):
+                self._fs.remove(copy)
+            raise
+
+    def close(self) -> None:
+        """Remove the template; copies that are open live on. A later `connect` builds it anew."""
+        with self._mutex, suppress(FileNotFoundError):
+            self._built_for = None
+            self._fs.remove(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _built(self) -> _Held:
+        """Build if need be; the template stays as it is for the length of a `with` block."""
+        if not self._mutex.acquire(timeout=_LONGEST_BUILD):
+            raise BusyError(f"another thread was building the template for {_LONGEST_BUILD:g} s")
+        try:
+            key = self._key() if callable(self._key) else self._key
+            if self._built_for != key:
+                self._rebuild()
+                self._built_for = key
+        except BaseException:
+            self._mutex.release()
+            raise
+        return _Held(self._mutex, self._path)
+
+    def _rebuild(self) -> None:
+        self._fs.makedirs(_DIRECTORY, exist_ok=True)
+        new = f"{self._path}.building"
+        try:
+            with closing(connect(self._fs, new)) as connection:
+                self._build(connection)
+                connection.commit()
+            self._fs.replace(new, self._path)
+        except BaseException:
+            remove_sidecars(self._fs, new)
+            with suppress(OSError):
+                self._fs.remove(new)
+            raise
+
+
+class _Held:
+    """Lets go of the mutex at the end of a `with` block."""
+
+    def __init__(self, mutex: threading.Lock, path: str) -> None:
+        self._mutex = mutex
+        self._path = path
+
+    def __enter__(self) -> str:
+        return self._path
+
+    def __exit__(self, *_exception: object) -> None:
+        self._mutex.release()

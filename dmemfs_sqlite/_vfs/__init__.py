@@ -1,0 +1,1 @@
+"""SQLite's calls for files, answered from a tree."""

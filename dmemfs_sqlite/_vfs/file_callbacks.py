@@ -1,0 +1,352 @@
+"""What SQLite calls to read, write and lock a file: the callbacks of `sqlite3_io_methods`.
+
+Every callback is one `try`, entered uninterrupted; `again` tells that the call was interrupted and
+is made a second time, which each of them allows. They are short, and repeat themselves a little:
+they run a dozen times for each transaction.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from .abi import (
+    FCNTL_HAS_MOVED,
+    FCNTL_PRAGMA,
+    IOCAP_POWERSAFE_OVERWRITE,
+    IOCAP_SAFE_APPEND,
+    IOCAP_SEQUENTIAL,
+    IOERR_CHECKRESERVEDLOCK,
+    IOERR_FSTAT,
+    IOERR_LOCK,
+    IOERR_READ,
+    IOERR_SHMLOCK,
+    IOERR_SHMMAP,
+    IOERR_SHORT_READ,
+    IOERR_TRUNCATE,
+    IOERR_WRITE,
+    NOTFOUND,
+    OK,
+    OPEN_DELETEONCLOSE,
+    SHM_LOCK,
+    SHM_SHARED,
+)
+from .failures import answer_failure, entered_uninterrupted, raise_held
+from .memory import INT32, INT64, MEMORY, text_at
+from .open_file import OPEN_FILES
+from .pending import ENTRY
+from .replica import MARK
+
+# Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
+# file at any moment, by a copy or a snapshot, sees all writes up to then.
+PROMISES = IOCAP_SAFE_APPEND | IOCAP_SEQUENTIAL | IOCAP_POWERSAFE_OVERWRITE
+# Bytes: the least that SQLite takes for a sector, and so the header of a journal.
+_SECTOR_SIZE = 512
+
+
+@entered_uninterrupted
+def _atomic(file: int) -> bool:
+    # Without a call, after which an interruption could leave the callback that answers a failure.
+    return OPEN_FILES[file].atomic if file in OPEN_FILES else False
+
+
+@entered_uninterrupted
+def _close(file: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES.get(file)
+        if opened is not None:
+            if opened.replica is not None:
+                opened.replica.end(opened, file)
+            if opened.volume is not None:
+                opened.forget_names()
+                opened.leave()
+            if opened.flags & OPEN_DELETEONCLOSE and opened._node.nlink:
+                opened.fs.remove(opened.name)
+            del OPEN_FILES[file]
+        return OK
+    except BaseException as error:
+        if again and file in OPEN_FILES:
+            del OPEN_FILES[file]  # its address may be another file's soon
+        return answer_failure(error, OK, again, False, _close, file)
+
+
+@entered_uninterrupted
+def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        start = buffer - 1
+        found = opened.fs._read_page(opened._node, offset, count, MEMORY, start)
+        if found < count:
+            MEMORY[start + found : start + count] = bytes(count - found)
+            return IOERR_SHORT_READ
+        if opened.stale_cache:
+            opened.distort(start, count, offset)
+        elif not offset & MARK and offset and opened.replicas is not None:
+            opened.replicas.at_mark(opened, file)
+        return OK
+    except BaseException as error:
+        return answer_failure(
+            error, IOERR_READ, again, _atomic(file), _read, file, buffer, count, offset
+        )
+
+
+@entered_uninterrupted
+def _write(file: int, buffer: int, count: int, offset: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        if opened.replica is not None:
+            opened.replica.end(opened, file)
+        opened.fs._write_page(opened, offset, count, MEMORY, buffer - 1)
+        return OK
+    except BaseException as error:
+        return answer_failure(
+            error, IOERR_WRITE, again, _atomic(file), _write, file, buffer, count, offset
+        )
+
+
+@entered_uninterrupted
+def _truncate(file: int, size: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        if opened.replica is not None:
+            opened.replica.end(opened, file)
+        opened.fs._truncate(opened._node, size, opened.name)
+        return OK
+    except BaseException as error:
+        return answer_failure(error, IOERR_TRUNCATE, again, _atomic(file), _truncate, file, size)
+
+
+@entered_uninterrupted
+def _sync(file: int, flags: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return OK
+    except BaseException as error:
+        return answer_failure(error, OK, again, False, _sync, file, flags)
+
+
+@entered_uninterrupted
+def _file_size(file: int, size: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        if opened.restored:
+            opened.find_again()
+        INT64[(size >> 3) - 1] = opened._node.size
+        return OK
+    except BaseException as error:
+        return answer_failure(error, IOERR_FSTAT, again, _atomic(file), _file_size, file, size)
+
+
+@entered_uninterrupted
+def _lock(file: int, level: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        fs = opened.fs
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
+            if opened.restored:
+                opened.find_again()
+            return opened.locks.lock(opened, level)
+        finally:
+            fs._unlock()
+    except BaseException as error:
+        return answer_failure(error, IOERR_LOCK, again, _atomic(file), _lock, file, level)
+
+
+@entered_uninterrupted
+def _unlock(file: int, level: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        if opened.replica is not None:
+            opened.replica.end(opened, file)
+        opened.idle_at_first = 0.0
+        if opened.level > level:
+            fs = opened.fs
+            try:
+                if not fs._try_lock(False):
+                    fs._wait_for_lock()
+                opened.locks.unlock(opened, level)
+            finally:
+                fs._unlock()
+        return OK
+    except BaseException as error:
+        return answer_failure(error, OK, again, False, _unlock, file, level)
+
+
+@entered_uninterrupted
+def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        INT32[(answer >> 2) - 1] = OPEN_FILES[file].locks.reserved
+        return OK
+    except BaseException as error:
+        return answer_failure(
+            error,
+            IOERR_CHECKRESERVEDLOCK,
+            again,
+            _atomic(file),
+            _check_reserved_lock,
+            file,
+            answer,
+        )
+
+
+@entered_uninterrupted
+def _file_control(file: int, operation: int, argument: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        if operation != FCNTL_HAS_MOVED and operation != FCNTL_PRAGMA:
+            return NOTFOUND
+        if operation == FCNTL_HAS_MOVED:
+            INT32[(argument >> 2) - 1] = OPEN_FILES[file].has_moved()
+            return OK
+        if operation == FCNTL_PRAGMA:
+            _notice_pragma(file, argument)
+        return NOTFOUND
+    except BaseException as error:
+        return answer_failure(
+            error, NOTFOUND, again, _atomic(file), _file_control, file, operation, argument
+        )
+
+
+def _notice_pragma(file: int, argument: int) -> None:
+    """Learn of a journal in memory, for which failures have other codes."""
+    _, name, value = (ctypes.c_void_p * 3).from_address(argument)
+    if name and value and text_at(name).lower() == "journal_mode":
+        OPEN_FILES[file].atomic = text_at(value).lower() in ("memory", "off")
+
+
+@entered_uninterrupted
+def _sector_size(file: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return _SECTOR_SIZE
+    except BaseException as error:
+        return answer_failure(error, _SECTOR_SIZE, again, False, _sector_size, file)
+
+
+@entered_uninterrupted
+def _device_characteristics(file: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return PROMISES
+    except BaseException as error:
+        return answer_failure(error, PROMISES, again, False, _device_characteristics, file)
+
+
+@entered_uninterrupted
+def _shm_map(
+    file: int, region: int, size: int, extend: int, address: int, again: bool = False
+) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        with opened.fs._lock:
+            where = opened.locks.map_region(opened, region, size, bool(extend))
+        INT64[(address >> 3) - 1] = where
+        return OK
+    except BaseException as error:
+        atomic = _atomic(file)
+        return answer_failure(
+            error, IOERR_SHMMAP, again, atomic, _shm_map, file, region, size, extend, address
+        )
+
+
+@entered_uninterrupted
+def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES[file]
+        fs = opened.fs
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
+            opened.idle_at_first = 0.0
+            if opened.replica is not None:
+                opened.replica.end(opened, file)
+            if flags & SHM_LOCK:
+                if opened.restored:
+                    opened.find_again()
+                return opened.locks.lock_slots(opened, first, count, flags & SHM_SHARED != 0)
+            opened.locks.unlock_slots(opened, first, count, flags & SHM_SHARED != 0)
+            return OK
+        finally:
+            fs._unlock()
+    except BaseException as error:
+        code = IOERR_SHMLOCK if flags & SHM_LOCK else OK
+        atomic = code != OK and _atomic(file)
+        return answer_failure(error, code, again, atomic, _shm_lock, file, first, count, flags)
+
+
+@entered_uninterrupted
+def _shm_barrier(file: int, again: bool = False) -> int:
+    """Order memory accesses: to take the interpreter's lock and give it back is a barrier."""
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        return OK
+    except BaseException as error:
+        return answer_failure(error, OK, again, False, _shm_barrier, file)
+
+
+@entered_uninterrupted
+def _shm_unmap(file: int, delete: int, again: bool = False) -> int:
+    try:
+        if ENTRY[-1] and not again:
+            raise_held()
+        opened = OPEN_FILES.get(file)
+        if opened is not None:
+            with opened.fs._lock:
+                opened.locks.unmap(opened)
+        return OK
+    except BaseException as error:
+        return answer_failure(error, OK, again, False, _shm_unmap, file, delete)
+
+
+CALLBACKS: dict[str, Any] = {
+    "xClose": _close,
+    "xRead": _read,
+    "xWrite": _write,
+    "xTruncate": _truncate,
+    "xSync": _sync,
+    "xFileSize": _file_size,
+    "xLock": _lock,
+    "xUnlock": _unlock,
+    "xCheckReservedLock": _check_reserved_lock,
+    "xFileControl": _file_control,
+    "xSectorSize": _sector_size,
+    "xDeviceCharacteristics": _device_characteristics,
+    "xShmMap": _shm_map,
+    "xShmLock": _shm_lock,
+    "xShmBarrier": _shm_barrier,
+    "xShmUnmap": _shm_unmap,
+}
+"""Each callback by the name of its member."""

@@ -1,0 +1,298 @@
+"""The files that SQLite has open in file systems, and what all those of one file system share."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import threading
+import weakref
+from collections.abc import Collection
+from functools import partial
+from typing import Any, TypeAlias
+
+from dmemfs import MemoryFileSystem
+
+from .abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
+from .locks import NodeLocks
+from .memory import MEMORY
+from .replica import Replica, Replicas, forget_all_but
+
+# In the header of a database: what changes with every transaction, and with every schema.
+_VERSION_OFFSET, _VERSION_SIZE = 24, 16
+_SCHEMA_COOKIE = slice(40, 44)
+_VERSION, _SCHEMA = 1, 2
+_SMALLEST_PAGE = 512
+_FRAME_HEADER = 24
+_FIRST_PAGE = (1).to_bytes(4, "big")
+
+
+class OpenFile:
+    """A file that SQLite has open; also the cursor by which the file system reads and writes.
+
+    Attributes:
+        fs: the file system, which lives as long as one of its files is open.
+        name: the path; of a temporary file, the one that it had when it was made.
+        flags: those of SQLite's xOpen.
+        atomic: whether the rollback journal is in memory, see `answer_failure`.
+        locks: what it shares with the other open files of its node.
+        volume: where they are; None for a file that SQLite never locks.
+        level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
+        restored: whether the file system was restored to a snapshot since it was used last.
+        stale_cache: which numbers of another history the connection still has, and may take for
+            those of this one: `_VERSION`, `_SCHEMA` or both; 0 for none.
+        known_names: what it has put into `KNOWN_NAMES`.
+        replica, replicas, idle_at_first, marked: see `Reader`.
+    """
+
+    __slots__ = (
+        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "idle_at_first"),
+        *(
+            "known_names",
+            "level",
+            "locks",
+            "maps_index",
+            "marked",
+            "name",
+            "replica",
+            "replicas",
+            "restored",
+        ),
+        *("shared_slots", "stale_cache", "thread", "volume"),
+    )
+
+    def __init__(
+        self, fs: MemoryFileSystem, node: Any, name: str, flags: int, volume: Volume | None
+    ) -> None:
+        self._node = node
+        self._position = 0
+        self.name = name
+        self.flags = flags
+        self.fs = fs
+        self.level = LOCK_NONE
+        self.shared_slots = self.exclusive_slots = self.thread = 0
+        self.atomic = self.maps_index = False
+        self.restored = False
+        self.stale_cache = 0
+        self.known_names: tuple[int, ...] = ()
+        self.volume = volume
+        self.locks: NodeLocks = _NO_LOCKS
+        self.replicas: Replicas | None = None
+        self.replica: Replica | None = None
+        self.idle_at_first = self.marked = 0.0
+
+    def join(self) -> None:
+        """Share the locks of the node."""
+        if self.volume is not None:
+            with self.fs._lock:  # else another file may just give up the last of them
+                self.locks = self.volume.join(self)
+
+    def know_names(self, journal: int, log: int) -> None:
+        """Remember the names that SQLite asks for in each transaction.
+
+        They last as long as the database is open: to where SQLite closes it.
+
+        Args:
+            journal: where the name of the rollback journal stands.
+            log: where that of the write-ahead log does.
+        """
+        head, _, tail = self.name.rpartition("/")
+        self.known_names = (journal, log)  # before they are known: an interrupt may come between
+        KNOWN_NAMES[journal] = (self.fs, f"{self.name}-journal", head, f"{tail}-journal")
+        KNOWN_NAMES[log] = (self.fs, f"{self.name}-wal", head, f"{tail}-wal")
+
+    def forget_names(self) -> None:
+        """Forget them, before SQLite frees the memory that they are in."""
+        for address in self.known_names:
+            KNOWN_NAMES.pop(address, None)
+        self.known_names = ()
+
+    def find_again(self) -> None:
+        """Take up the file as it is after a restore.
+
+        What the connection has cached is another history's: its pages, and the schema even where
+        both histories arrived at the same number. So the first look at either number afterwards
+        shows one that never was, and SQLite reads anew.
+        """
+        with self.fs._lock:
+            if self.flags & OPEN_WAL:
+                # A log that is missing now is begun anew, for all who had the former one open.
+                node: Any = self.fs._file_to_open(self.name, create=True)
+            else:
+                node = self.fs._peek(self.name)
+            if node is not self._node and type(node) is type(self._node):
+                if self.maps_index:
+                    raise OSError(errno.ESTALE, "another file is there now: connect again")
+                self.leave()
+                self._node = node
+                self.join()
+            if self.flags & OPEN_MAIN_DB:
+                self.stale_cache = _VERSION | _SCHEMA
+            elif self.flags & OPEN_WAL:
+                self.stale_cache = _SCHEMA
+            else:
+                self.stale_cache = 0
+            self.restored = False
+
+    def distort(self, start: int, count: int, offset: int) -> None:
+        """Change the numbers of another history in what was just read into `MEMORY[start:]`."""
+        if count == _VERSION_SIZE and offset == _VERSION_OFFSET:
+            self.stale_cache &= ~_VERSION
+            MEMORY[start : start + count] = secrets.token_bytes(count)
+        elif self._is_first_page(count, offset):
+            self.stale_cache &= ~_SCHEMA
+            MEMORY[start + _SCHEMA_COOKIE.start : start + _SCHEMA_COOKIE.stop] = (
+                secrets.token_bytes(_SCHEMA_COOKIE.stop - _SCHEMA_COOKIE.start)
+            )
+
+    def _is_first_page(self, count: int, offset: int) -> bool:
+        if count < _SMALLEST_PAGE or count & (count - 1):
+            return False
+        if self.flags & OPEN_WAL:
+            if offset < _FRAME_HEADER:
+                return False
+            self._position = offset - _FRAME_HEADER
+            return bytes(self.fs._read(self, len(_FIRST_PAGE))) == _FIRST_PAGE
+        return offset == 0 and self.flags & OPEN_MAIN_DB != 0
+
+    def leave(self) -> None:
+        """Give up every lock."""
+        if self.volume is not None:
+            with self.fs._lock:
+                self.locks.abandon(self)
+                self.volume.leave(self)
+
+    def has_moved(self) -> bool:
+        """Tell whether its path leads elsewhere by now."""
+        head, _, tail = self.name.rpartition("/")
+        directory = self.fs._directories.get(head)
+        if directory is not None and directory.children.get(tail) is self._node:
+            return False
+        return self.fs._peek(self.name) is not self._node
+
+    def in_transaction(self) -> bool:
+        """Tell whether it is locked for a transaction."""
+        return self.locks.in_transaction(self)
+
+
+class Volume:
+    """The locks of one file system, whatever SQLite library takes them."""
+
+    def __init__(self, fs: MemoryFileSystem) -> None:
+        self._locks: dict[int, NodeLocks] = {}
+        fs._restore_guards.append(partial(prepare_restore, weakref.ref(fs)))
+
+    def join(self, file: OpenFile) -> NodeLocks:
+        """Return the locks that the file shares with the others of its node.
+
+        The node lives as long as one of them is open, and so nobody else has its number.
+        """
+        number = id(file._node)
+        locks = self._locks.get(number) or self._locks.setdefault(number, NodeLocks())
+        locks.files.add(file)
+        return locks
+
+    def leave(self, file: OpenFile) -> None:
+        locks = self._locks.get(id(file._node))
+        if locks is not None:
+            locks.files.discard(file)
+            if not locks.files:
+                del self._locks[id(file._node)]
+
+
+_NO_LOCKS = NodeLocks()
+"""Of journals and temporary files, which SQLite never locks."""
+
+KnownName: TypeAlias = tuple[MemoryFileSystem, str, str, str]
+"""What the name of a journal says: the file system, the path, and the two parts of the path."""
+
+KNOWN_NAMES: dict[int | None, KnownName] = {}
+"""Names of journals by their addresses."""
+
+OPEN_FILES: dict[int, OpenFile] = {}
+"""The open files by the address of the `sqlite3_file` that SQLite knows them by."""
+
+
+def open_files(fs: MemoryFileSystem | None) -> list[OpenFile]:
+    """Return the open files of a file system."""
+    return [file for file in list(OPEN_FILES.values()) if file.fs is fs]
+
+
+_volumes: weakref.WeakKeyDictionary[MemoryFileSystem, Volume] = weakref.WeakKeyDictionary()
+_mutex = threading.Lock()
+
+
+def volume_of(fs: MemoryFileSystem) -> Volume:
+    """Return what the open files of a file system share; made when it is first asked for."""
+    volume = _volumes.get(fs)
+    if volume is not None:
+        return volume
+    with _mutex:
+        if hasattr(os, "register_at_fork"):
+            _register_at_fork()
+        volume = _volumes.get(fs)
+        if volume is None:
+            volume = _volumes[fs] = Volume(fs)
+        return volume
+
+
+def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -> None:
+    """Refuse to change files under a transaction; have all others looked at anew.
+
+    Called with the lock of the file system held.
+
+    Args:
+        fs: The file system.
+        nodes: What is about to change.
+
+    Raises:
+        OSError: EBUSY, a connection is in a transaction.
+    """
+    changing = set(map(id, nodes))
+    files = open_files(fs())
+    used = {
+        name: file.name
+        for file in files
+        if file.in_transaction()
+        for name in (file.name, file.name + "-journal", file.name + "-wal")
+    }
+    for file in files:
+        if file.name in used and id(file._node) in changing:
+            raise OSError(
+                errno.EBUSY,
+                f"{os.strerror(errno.EBUSY)}: a connection is in a transaction; "
+                "end it before the restore",
+                used[file.name],
+            )
+    for file in files:
+        if file.name not in used:
+            file.restored = True
+            if file.maps_index:
+                file.locks.forget_index()
+
+
+def _abandon_files_of_lost_threads() -> None:
+    """Unlock in a forked child what threads have locked that it has not got.
+
+    What they left half done is undone by the next connection, as after a crash; their own
+    connections cannot be used any more.
+    """
+    this = threading.get_ident()
+    for address, file in list(OPEN_FILES.items()):
+        if file.thread != this and file.in_transaction():
+            if file.replica is not None:
+                file.replica.abandon(file, address)
+            del OPEN_FILES[address]
+            file.forget_names()
+            file.leave()
+    forget_all_but(file.replica for file in OPEN_FILES.values() if file.replica is not None)
+
+
+_registered = False
+
+
+def _register_at_fork() -> None:
+    global _registered
+    if not _registered:
+        _registered = True
+        os.register_at_fork(after_in_child=_abandon_files_of_lost_threads)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.comparison import outcome
-from tests.real_filesystem import RealFileSystem
-from tests.soak import SOAK
+from tests.support.comparison import outcome
+from tests.support.real_filesystem import RealFileSystem
+from tests.support.soak import SOAK
 
 if TYPE_CHECKING:
     from dmemfs import MemoryFileSystem

@@ -1,0 +1,451 @@
+"""The shape of the code: what is public, who imports whom, and what an import does."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import dmemfs.testing
+import dmemfs_sqlite
+
+PROJECT = Path(__file__).resolve().parents[2]
+PACKAGES = ("dmemfs", "dmemfs_sqlite")
+LONGEST_MODULE = 500
+
+# What is imported by its own name, and only if used: what frameworks need, and checks for others.
+PUBLIC_MODULES = {
+    "dmemfs/pytest_plugin.py",
+    "dmemfs/testing/__init__.py",
+    "dmemfs/unittest_mixin.py",
+    "dmemfs_sqlite/django.py",
+    "dmemfs_sqlite/pytest_plugin.py",
+    "dmemfs_sqlite/sqlalchemy.py",
+    "dmemfs_sqlite/unittest_mixin.py",
+}
+
+# Each module may import those above it, and none below. A new module finds its place here.
+DMEMFS_ORDER = (
+    "_errors",
+    "_nodes.memory_limit",
+    "_paths",
+    "_files.locks",
+    "_nodes.blocks",
+    "_nodes.accounts",
+    "_nodes.content",
+    "_nodes.nodes",
+    "_nodes.lazy",
+    "_tree.forking",
+    "_history.history",
+    "_history.releasing",
+    "_tree.storage",
+    "_tree.pages",
+    "_tree.lookup",
+    "_tree.creation",
+    "_tree.recounting",
+    "_tree.removal",
+    "_tree.quotas",
+    "_tree.attributes",
+    "_tree.patterns",
+    "_tree.listing",
+    "_tree.whole_files",
+    "_history.restoring",
+    "_history.versioning",
+    "_snapshots.difference",
+    "_snapshots.view",
+    "_files.raw",
+    "_files.binary",
+    "_files.modes",
+    "_snapshots.snapshot",
+    "_snapshots.cloning",
+    "_snapshots.methods",
+    "_transfer.progress",
+    "_transfer.entries",
+    "_transfer.formats.streams",
+    "_transfer.formats.compression",
+    "_transfer.formats.pax",
+    "_transfer.formats.pack",
+    "_transfer.formats.members",
+    "_transfer.formats.tar",
+    "_transfer.formats.zip",
+    "_transfer.formats.disk",
+    "_transfer.building",
+    "_transfer.grafting",
+    "_transfer.methods",
+    "_transfer.dictionaries",
+    "_transfer.showing",
+    "_tree.invariants",
+    "_interception.asking",
+    "_mount.table",
+    "_mount.descriptors",
+    "_mount.files",
+    "_mount.refusal",
+    "_mount.choice",
+    "_mount.stand_ins.open",
+    "_mount.stand_ins.paths",
+    "_mount.stand_ins.attributes",
+    "_mount.stand_ins.entries",
+    "_mount.stand_ins.descriptors",
+    "_mount.stand_ins.processes",
+    "_mount.patching",
+    "_mount.mount",
+    "_mount.materialize",
+    "_interception.faults",
+    "_interception.loading",
+    "_interception.real",
+    "_memory_filesystem",
+    "_cli",
+    "__main__",
+    "testing._report",
+    "testing._checking",
+    "testing._checks.reading",
+    "testing._checks.errors",
+    "testing._checks.opening",
+    "testing._checks.binary_files",
+    "testing._checks.text_files",
+    "testing._checks.handles",
+    "testing._checks.directories",
+    "testing._checks.names",
+    "testing._checks.attributes",
+    "testing._checks.threads",
+    "testing._checks.read_only",
+    "testing._suite",
+    "testing",
+    "pytest_plugin",
+    "unittest_mixin",
+)
+
+MODULES = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+def module_name(path: Path) -> str:
+    return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield what a module imports, as absolute names, wherever in it the import stands.
+
+    Imports for type checking only count too: a module should not even know what lies above it.
+    """
+    package = path.relative_to(PROJECT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            source = ".".join(filter(None, (base, node.module)))
+            for alias in node.names:
+                whole = f"{source}.{alias.name}"
+                place = PROJECT / whole.replace(".", "/")
+                is_module = place.with_suffix(".py").exists() or (place / "__init__.py").exists()
+                yield whole if is_module else source
+
+
+@cache
+def imports_within(package: str) -> dict[str, set[str]]:
+    """Return which modules of the package each of its modules imports; the package itself aside."""
+    prefix = f"{package}."
+    modules = {module_name(path): path for path in (PROJECT / package).rglob("*.py")}
+    return {
+        module.removeprefix(prefix): {
+            name.removeprefix(prefix) for name in imported_modules(path) if name in modules
+        }
+        - {package}
+        for module, path in modules.items()
+        if module != package
+    }
+
+
+# --- what is public -------------------------------------------------------------------------------
+
+
+def test_the_public_names_of_dmemfs() -> None:
+    assert sorted(dmemfs.__all__) == [
+        "ArchiveError",
+        "Difference",
+        "Link",
+        "MemoryFileSystem",
+        "PackError",
+        "Quota",
+        "QuotaExceededError",
+        "Snapshot",
+        "Usage",
+        "materialize",
+        "mount",
+    ]
+
+
+def test_the_public_names_of_dmemfs_testing() -> None:
+    assert dmemfs.testing.__all__ == [
+        "CHECKS",
+        "ConformanceError",
+        "Misbehaviour",
+        "check_filesystem",
+        "check_read_only_filesystem",
+    ]
+
+
+def test_the_public_names_of_dmemfs_sqlite() -> None:
+    assert dmemfs_sqlite.__all__ == [
+        "BusyError",
+        "DatabaseTemplate",
+        "IncompatibleTargetError",
+        "LiveDatabaseUnavailable",
+        "OpenTransactionError",
+        "SharedDatabase",
+        "SnapshotError",
+        "SnapshotStore",
+        "UnsafeURIError",
+        "UnsavedError",
+        "Version",
+        "connect",
+        "copy_db",
+        "explain_uri",
+        "live_uri",
+        "load_db",
+        "memory_uri",
+        "save_db",
+    ]
+
+
+def test_the_public_methods_of_the_file_system() -> None:
+    public = {name for name in dir(dmemfs.MemoryFileSystem) if not name.startswith("_")}
+    names = """
+        access add_real chmod chown clone copy copy_tree exists export_archive export_as_bytesio
+        export_tree fail from_tree get_size glob import_archive import_tree is_dir is_file
+        is_symlink iter_export_tree link listdir lock lstat makedirs mkdir mount move open pack
+        quota read_bytes read_text readlink remove rename replace restore rmdir rmtree rollback
+        scandir set_quota snapshot stat stats statvfs symlink to_tree truncate unlink unpack usage
+        utime walk write_bytes write_text
+    """
+    assert public == set(names.split())
+
+
+@pytest.mark.parametrize(
+    "package", [dmemfs, dmemfs.testing, dmemfs_sqlite], ids=lambda package: package.__name__
+)
+def test_public_names_exist_and_are_documented(package: object) -> None:
+    for name in package.__all__:  # type: ignore[attr-defined]
+        assert not name.startswith("_")
+        public = getattr(package, name)
+        assert public.__doc__ or not callable(public), f"{name} has no docstring"
+
+
+def test_the_public_methods_are_documented() -> None:
+    for name, method in vars(dmemfs.MemoryFileSystem).items():
+        assert name.startswith("_") or method.__doc__, f"{name} has no docstring"
+
+
+@pytest.mark.parametrize(
+    "module", ["dmemfs/__init__.py", "dmemfs/testing/__init__.py", "dmemfs_sqlite/__init__.py"]
+)
+def test_public_modules_only_export(module: str) -> None:
+    tree = ast.parse((PROJECT / module).read_text(encoding="utf-8"))
+    imported: list[str] = []
+    exported: list[str] = []
+    docstring, *statements = tree.body
+    assert isinstance(docstring, ast.Expr)
+    for statement in statements:
+        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+            continue
+        if isinstance(statement, ast.ImportFrom):
+            assert statement.level == 1, "only the package's own names are exported"
+            imported += [alias.asname or alias.name for alias in statement.names]
+        else:
+            assert isinstance(statement, ast.Assign), f"line {statement.lineno} does something"
+            assert [ast.unparse(target) for target in statement.targets] == ["__all__"]
+            exported += ast.literal_eval(statement.value)
+    assert sorted(imported) == sorted(exported)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_tell_type_checkers_that_they_are_typed(package: str) -> None:
+    assert (PROJECT / package / "py.typed").exists()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_are_private_and_not_long(path: Path) -> None:
+    assert "/_" in name_of(path) or name_of(path) in PUBLIC_MODULES
+    length = len(path.read_text(encoding="utf-8").splitlines())
+    assert length <= LONGEST_MODULE, f"{length} lines: it has more than one concern"
+
+
+def test_the_extras_that_errors_name_exist() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {
+        ast.literal_eval(call.args[1])
+        for path in (PROJECT / "dmemfs_sqlite").rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "require"
+    }
+    assert named <= set(project["optional-dependencies"])
+    assert project["dependencies"] == []
+
+
+# --- who imports whom -----------------------------------------------------------------------------
+
+
+def test_every_module_of_dmemfs_has_its_place_in_the_order() -> None:
+    folders = {module for module in imports_within("dmemfs") if is_folder("dmemfs", module)}
+    assert sorted(set(imports_within("dmemfs")) - folders) == sorted(DMEMFS_ORDER)
+
+
+@pytest.mark.parametrize("module", DMEMFS_ORDER)
+def test_imports_run_one_way(module: str) -> None:
+    above = set(DMEMFS_ORDER[: DMEMFS_ORDER.index(module)])
+    assert imports_within("dmemfs")[module] <= above
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_there_are_no_import_circles(package: str) -> None:
+    graphlib.TopologicalSorter(imports_within(package)).prepare()
+
+
+def is_folder(package: str, module: str) -> bool:
+    """Tell whether a module is a folder that holds others and nothing of its own."""
+    place = PROJECT / package / module.replace(".", "/")
+    if module == "testing" or not place.is_dir():
+        return False
+    (docstring,) = ast.parse((place / "__init__.py").read_text(encoding="utf-8")).body
+    return isinstance(docstring, ast.Expr)
+
+
+def test_the_file_system_knows_nothing_of_sqlite() -> None:
+    for path in (PROJECT / "dmemfs").rglob("*.py"):
+        for name in imported_modules(path):
+            assert name.split(".")[0] not in {"dmemfs_sqlite", "sqlite3"}, name_of(path)
+
+
+def test_the_sqlite_package_uses_what_is_public_only() -> None:
+    for path in (PROJECT / "dmemfs_sqlite").rglob("*.py"):
+        for name in imported_modules(path):
+            assert not name.startswith("dmemfs._"), name_of(path)
+
+
+# --- what an import does --------------------------------------------------------------------------
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Run code in a fresh interpreter that sees the project and nothing that is installed."""
+    command = [sys.executable, "-I", "-S", "-W", "error", "-c", code, str(PROJECT), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+LIST_MODULES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import dmemfs, dmemfs_sqlite
+print(*sys.modules)
+"""
+
+# What the standard library does when it is imported is not ours, so it is imported before.
+COMPARE_GLOBALS = """
+import atexit, builtins, contextlib, gc, importlib, io, json, locale, logging, os, random, signal
+import sqlite3, sys, threading, warnings
+sys.path.insert(0, sys.argv[1])
+for name in json.loads(sys.argv[2]):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+
+def state():
+    descriptors = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "."
+    umask = os.umask(0o22)
+    os.umask(umask)
+    return {
+        "os": dict(vars(os)),
+        "builtins": {name: value for name, value in vars(builtins).items() if name != "_"},
+        "io": dict(vars(io)),
+        "sqlite3": dict(vars(sqlite3)),
+        "sqlite3 adapters": dict(sqlite3.adapters),
+        "sqlite3 converters": dict(sqlite3.converters),
+        "threading": dict(vars(threading)),
+        "sys": {name: value for name, value in vars(sys).items()},
+        "sys.path": list(sys.path),
+        "sys.meta_path": list(sys.meta_path),
+        "sys.path_hooks": list(sys.path_hooks),
+        "environment": dict(os.environ),
+        "working directory": os.getcwd(),
+        "umask": umask,
+        "warnings": list(warnings.filters),
+        "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        "threads": threading.enumerate(),
+        "exit functions": atexit._ncallbacks(),
+        "garbage collection": (gc.isenabled(), gc.get_threshold(), list(gc.callbacks)),
+        "logging": (logging.root.level, list(logging.root.handlers)),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "random numbers": random.getstate(),
+        "switch interval": sys.getswitchinterval(),
+        "recursion limit": sys.getrecursionlimit(),
+        "open files": sorted(os.listdir(descriptors)),
+    }
+
+state()
+before = state()
+import dmemfs, dmemfs_sqlite
+after = state()
+print(json.dumps([name for name in before if before[name] != after[name]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def modules_of_an_import() -> list[str]:
+    return run_python(LIST_MODULES).split()
+
+
+def test_an_import_needs_the_standard_library_only(modules_of_an_import: list[str]) -> None:
+    roots = {name.split(".")[0] for name in modules_of_an_import}
+    assert roots - sys.stdlib_module_names - {"__main__"} == set(PACKAGES)
+
+
+def test_an_import_changes_nothing_global(modules_of_an_import: list[str]) -> None:
+    others = [name for name in modules_of_an_import if name.split(".")[0] not in PACKAGES]
+    assert json.loads(run_python(COMPARE_GLOBALS, json.dumps(others))) == []
+
+
+def test_the_file_system_alone_does_not_load_sqlite() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
+    assert not {"sqlite3", "_sqlite3", "dmemfs_sqlite"} & set(run_python(code).split())
+
+
+def test_what_few_need_is_not_loaded_before_it_is_used() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
+    rarely = {"tarfile", "zipfile", "hashlib", "argparse", "tempfile", "datetime", "dmemfs.testing"}
+    assert not rarely & set(run_python(code).split())
+
+
+def holds_a_lock(node: ast.AST) -> bool:
+    """Tell whether a statement gives back a lock at its end, whatever happens in it."""
+    if isinstance(node, ast.With):
+        return any("_lock" in ast.unparse(item) for item in node.items)
+    if isinstance(node, ast.Try):
+        return any("_unlock" in ast.unparse(statement) for statement in node.finalbody)
+    return False
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if name_of(path).startswith("dmemfs/")], ids=name_of
+)
+def test_no_loop_stands_in_a_block_that_holds_the_lock(path: Path) -> None:
+    """CPython 3.13.0 loses the lock when an interrupt comes as such a loop begins anew."""
+    loops = [
+        loop.lineno
+        for block in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if holds_a_lock(block)
+        for loop in ast.walk(block)
+        if isinstance(loop, ast.For | ast.While)
+    ]
+    assert loops == []

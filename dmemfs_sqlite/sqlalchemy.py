@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 from dmemfs import MemoryFileSystem
 
-from ._courier.filesystem import PathLike
 from ._courier.shared import SharedDatabase
 from ._engine.memory_database import connect_memory
 from ._engine.uri import memory_uri, require_memory_uri
 from ._live.connect import Journal, connect
 from ._optional import require
+from ._vfs.paths import PathLike
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

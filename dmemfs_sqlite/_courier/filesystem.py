@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from typing import Any, Protocol
 
-PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+from .._vfs.paths import PathLike
 
 # Pieces that a remote file system can send while the next one is prepared.
 _CHUNK = 8 << 20

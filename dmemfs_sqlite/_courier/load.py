@@ -17,6 +17,7 @@ from .._engine.uri import memory_uri, require_memory_uri
 from .._engine.waiting import Deadline
 from .._errors import IncompatibleTargetError, SnapshotError
 from .._live.committed import needs_care, read_committed
+from .._vfs.paths import PathLike
 from .convert import with_page_size
 from .copy import (
     SHORT_BUSY_TIMEOUT,
@@ -26,7 +27,7 @@ from .copy import (
     retry_conflicts,
     set_busy_timeout,
 )
-from .filesystem import PathLike, SnapshotFileSystem, read_file
+from .filesystem import SnapshotFileSystem, read_file
 
 Check = Literal["quick", "full"] | None
 

@@ -6,10 +6,10 @@ import sqlite3
 
 from dmemfs import MemoryFileSystem
 
-from .._live.committed import remove_sidecars, require_not_open, text_of
-from .._vfs.vfs_callbacks import canonical_path
+from .._vfs.open_file import require_not_open
+from .._vfs.paths import PathLike, canonical_path, remove_sidecars, text_of
 from .copy import Progress, committed_image
-from .filesystem import PathLike, SnapshotFileSystem, publish_file
+from .filesystem import SnapshotFileSystem, publish_file
 
 
 def save_db(

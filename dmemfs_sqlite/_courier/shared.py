@@ -16,8 +16,9 @@ from .._engine.sql import query_value
 from .._engine.uri import memory_uri, require_memory_uri
 from .._engine.waiting import Deadline, WaitingConnection
 from .._errors import UnsavedError
+from .._vfs.paths import PathLike
 from .copy import retry_conflicts, short_busy_timeout
-from .filesystem import PathLike, SnapshotFileSystem
+from .filesystem import SnapshotFileSystem
 from .load import Check, load_db
 from .save import save_db
 

@@ -17,9 +17,9 @@ from urllib.parse import quote, unquote
 from dmemfs import MemoryFileSystem
 
 from .._errors import SnapshotError
+from .._vfs.paths import PathLike
 from .copy import Progress, committed_image
 from .filesystem import (
-    PathLike,
     SnapshotFileSystem,
     list_directory,
     publish_file,

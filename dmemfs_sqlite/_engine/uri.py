@@ -16,13 +16,15 @@ aside. Two forms make a named database in memory that all connections of the pro
 
 from __future__ import annotations
 
+import functools
+import secrets
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
 from .._errors import UnsafeURIError
-from .probe import memdb_is_sound
 
 Engine = Literal["memdb", "shared-cache"]
 Place = Literal["memory", "disk", "nowhere"]
@@ -87,6 +89,31 @@ def memory_uri(name: str, *, engine: Engine | None = None) -> str:
         # Without a letter of its own in front, ":memory:" and "//host" would be special.
         return f"file:{quoted}?mode=memory&cache=shared"
     raise ValueError(f"engine must be 'memdb' or 'shared-cache', not {engine!r}")
+
+
+@functools.cache
+def memdb_is_sound() -> bool:
+    """Tell whether `file:/NAME?vfs=memdb` is shared and isolates readers from writers.
+
+    Decided by behaviour and not by version: SQLite before 3.36 gives every connection a
+    database of its own, and 3.36.0 to 3.40.0 let a writer in while others still read.
+    """
+    uri = f"file:/probe-{secrets.token_hex(8)}?vfs=memdb"
+    try:
+        with (
+            closing(sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)) as writer,
+            closing(sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)) as reader,
+        ):
+            writer.execute("CREATE TABLE probe(x)")
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM probe").fetchall()
+            try:
+                writer.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                return True
+            return False
+    except sqlite3.Error:
+        return False
 
 
 def explain_uri(uri: str) -> URIExplanation:

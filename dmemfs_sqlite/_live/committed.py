@@ -6,7 +6,6 @@ write-ahead log, belongs to it. Taken at one instant, they are what a crash woul
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -15,17 +14,22 @@ from typing import TypeVar
 
 from dmemfs import MemoryFileSystem
 
-from .._courier.filesystem import PathLike
 from .._engine.image import ROLLBACK_VERSIONS, VERSIONS
 from .._engine.journals import JOURNAL_MAGIC, apply_wal, roll_back, super_journal
 from .._engine.waiting import Deadline
 from .._errors import BusyError
 from .._vfs.abi import LOCK_EXCLUSIVE
-from .._vfs.open_file import open_files
-from .._vfs.vfs_callbacks import canonical_path, has_content
+from .._vfs.open_file import is_open, open_files, require_not_open
+from .._vfs.paths import (
+    SIDECARS,
+    PathLike,
+    canonical_path,
+    has_content,
+    remove_sidecars,
+    text_of,
+)
 
 _Result = TypeVar("_Result")
-_SIDECARS = ("-journal", "-wal")
 
 
 def copy_db(
@@ -59,7 +63,7 @@ def _copy_all(fs: MemoryFileSystem, path: str, new: str) -> None:
     token = f".{secrets.token_hex(8)}.copying"
     made: list[tuple[str, str]] = []
     try:
-        for suffix in ("", *_SIDECARS):
+        for suffix in ("", *SIDECARS):
             if not suffix or has_content(fs, path + suffix):
                 temporary = os.path.join(os.path.dirname(new), token + suffix)
                 made.append((temporary, new + suffix))
@@ -86,7 +90,7 @@ def read_committed(fs: MemoryFileSystem, path: PathLike, deadline: Deadline) -> 
     def read() -> tuple[bytes, bytes, bytes]:
         journal, wal = (
             fs.read_bytes(text + suffix) if has_content(fs, text + suffix) else b""
-            for suffix in _SIDECARS
+            for suffix in SIDECARS
         )
         if journal.startswith(JOURNAL_MAGIC):
             other = super_journal(journal)
@@ -136,29 +140,4 @@ def needs_care(fs: object, path: PathLike) -> bool:
     if not isinstance(fs, MemoryFileSystem):
         return False
     text = canonical_path(fs, text_of(path))
-    return is_open(fs, text) or any(has_content(fs, text + suffix) for suffix in _SIDECARS)
-
-
-def is_open(fs: MemoryFileSystem, path: str) -> bool:
-    """Tell whether a connection has the file at a canonical path open."""
-    return any(file.name == path for file in open_files(fs))
-
-
-def require_not_open(fs: MemoryFileSystem, path: str) -> None:
-    if is_open(fs, path):
-        raise OSError(
-            errno.EBUSY, f"{os.strerror(errno.EBUSY)}: close its live connections first", path
-        )
-
-
-def remove_sidecars(fs: MemoryFileSystem, path: str) -> None:
-    """Remove what belonged to a former database of this path, and would be taken for the new's."""
-    for suffix in _SIDECARS:
-        if fs.exists(path + suffix):
-            fs.remove(path + suffix)
-
-
-def text_of(path: PathLike) -> str:
-    """Return a path as text."""
-    text = os.fspath(path)
-    return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
+    return is_open(fs, text) or any(has_content(fs, text + suffix) for suffix in SIDECARS)

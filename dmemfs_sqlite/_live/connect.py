@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from dmemfs import MemoryFileSystem
 
-from .._courier.filesystem import PathLike
+from .._vfs.paths import PathLike
 from .._vfs.registration import library_of
 
 Journal = Literal["file", "memory"]

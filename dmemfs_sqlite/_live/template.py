@@ -14,7 +14,8 @@ from dmemfs import MemoryFileSystem
 
 from .._engine.waiting import Deadline
 from .._errors import BusyError
-from .committed import read_committed, remove_sidecars
+from .._vfs.paths import remove_sidecars
+from .committed import read_committed
 from .connect import Journal, connect
 
 _DIRECTORY = "/.templates"

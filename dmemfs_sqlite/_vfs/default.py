@@ -23,12 +23,12 @@ from .abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
 from .failures import answer_failure, entered_uninterrupted, raise_held
 from .memory import INT32, INT64, text_at
 from .open_file import KNOWN_NAMES
+from .paths import has_content
 from .pending import ENTRY
 from .registration import FILE_SIZE, VfsLibrary, library_of, thunk_address
 from .vfs_callbacks import (
     delete_in,
     forget,
-    has_content,
     is_there,
     open_in,
     open_journal,

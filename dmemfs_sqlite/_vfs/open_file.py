@@ -218,6 +218,18 @@ def open_files(fs: MemoryFileSystem | None) -> list[OpenFile]:
     return [file for file in list(OPEN_FILES.values()) if file.fs is fs]
 
 
+def is_open(fs: MemoryFileSystem, path: str) -> bool:
+    """Tell whether a connection has the file at a canonical path open."""
+    return any(file.name == path for file in open_files(fs))
+
+
+def require_not_open(fs: MemoryFileSystem, path: str) -> None:
+    if is_open(fs, path):
+        raise OSError(
+            errno.EBUSY, f"{os.strerror(errno.EBUSY)}: close its live connections first", path
+        )
+
+
 _volumes: weakref.WeakKeyDictionary[MemoryFileSystem, Volume] = weakref.WeakKeyDictionary()
 _mutex = threading.Lock()
 

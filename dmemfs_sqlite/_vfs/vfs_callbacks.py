@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import posixpath
 import secrets
 import weakref
 from collections.abc import Callable
@@ -31,10 +29,10 @@ from .abi import (
 from .failures import answer_failure, entered_uninterrupted, raise_held
 from .memory import INT32, INT64, MEMORY, text_at
 from .open_file import KNOWN_NAMES, OPEN_FILES, KnownName, OpenFile, Volume
+from .paths import canonical_path, has_content
 from .pending import ENTRY
 from .replica import Replicas
 
-_MOST_LINKS = 40
 # Behind a path, "vfs", its value, and the empty text at the end.
 _MOST_NULS_OF_VFS = 4
 # Characters: a name that has no more of them has no more bytes than a name may have.
@@ -286,14 +284,6 @@ def is_there(known: KnownName) -> bool:
     return has_content(fs, path)
 
 
-def has_content(fs: MemoryFileSystem, path: str) -> bool:
-    """Tell whether something is there; an empty file is nothing, as for the VFS of Unix."""
-    try:
-        return fs.exists(path) and fs.stat(path).st_size > 0
-    except FileNotFoundError:  # gone since a moment ago
-        return False
-
-
 @entered_uninterrupted
 def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = False) -> int:
     try:
@@ -312,41 +302,6 @@ def put_path(path: str, size: int, address: int) -> int:
         return CANTOPEN
     MEMORY[address - 1 : address - 1 + len(text)] = text
     return OK
-
-
-def canonical_path(fs: MemoryFileSystem, path: str) -> str:
-    """Return the path without symbolic links, so that one database has one journal.
-
-    Complexity: O(components).
-    """
-    head, _, last = path.rpartition("/")
-    directory = fs._directories.get(head)  # remembered if no link leads there
-    if directory is not None and path[:1] == "/" and "//" not in path and "/." not in path:
-        node = directory.children.get(last)
-        if node is None or hasattr(node, "content"):
-            return path
-    pending = [name for name in reversed(path.split("/")) if name]
-    found = "/"
-    links = 0
-    while pending:
-        name = pending.pop()
-        if name == ".":
-            continue
-        if name == "..":
-            found = posixpath.dirname(found)
-            continue
-        step = posixpath.join(found, name)
-        if not fs.is_symlink(step):
-            found = step
-            continue
-        links += 1
-        if links > _MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        target = str(fs.readlink(step))
-        if target.startswith("/"):
-            found = "/"
-        pending.extend(part for part in reversed(target.split("/")) if part)
-    return found
 
 
 CALLBACKS: dict[str, Any] = {

@@ -1,0 +1,70 @@
+"""Paths of databases in a file system, and of the files that belong to them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+
+from dmemfs import MemoryFileSystem
+
+PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+SIDECARS = ("-journal", "-wal")
+_MOST_LINKS = 40
+
+
+def text_of(path: PathLike) -> str:
+    """Return a path as text."""
+    text = os.fspath(path)
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
+
+
+def canonical_path(fs: MemoryFileSystem, path: str) -> str:
+    """Return the path without symbolic links, so that one database has one journal.
+
+    Complexity: O(components).
+    """
+    head, _, last = path.rpartition("/")
+    directory = fs._directories.get(head)  # remembered if no link leads there
+    if directory is not None and path[:1] == "/" and "//" not in path and "/." not in path:
+        node = directory.children.get(last)
+        if node is None or hasattr(node, "content"):
+            return path
+    pending = [name for name in reversed(path.split("/")) if name]
+    found = "/"
+    links = 0
+    while pending:
+        name = pending.pop()
+        if name == ".":
+            continue
+        if name == "..":
+            found = posixpath.dirname(found)
+            continue
+        step = posixpath.join(found, name)
+        if not fs.is_symlink(step):
+            found = step
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        target = str(fs.readlink(step))
+        if target.startswith("/"):
+            found = "/"
+        pending.extend(part for part in reversed(target.split("/")) if part)
+    return found
+
+
+def has_content(fs: MemoryFileSystem, path: str) -> bool:
+    """Tell whether something is there; an empty file is nothing, as for the VFS of Unix."""
+    try:
+        return fs.exists(path) and fs.stat(path).st_size > 0
+    except FileNotFoundError:  # gone since a moment ago
+        return False
+
+
+def remove_sidecars(fs: MemoryFileSystem, path: str) -> None:
+    """Remove what belonged to a former database of this path, and would be taken for the new's."""
+    for suffix in SIDECARS:
+        if fs.exists(path + suffix):
+            fs.remove(path + suffix)

@@ -123,6 +123,18 @@ DMEMFS_ORDER = (
     "unittest_mixin",
 )
 
+# The folders and modules of dmemfs_sqlite: each may import those above it, and none beside it.
+SQLITE_FLOORS = (
+    {"_errors"},
+    {"_engine"},
+    {"_vfs"},
+    {"_live"},
+    {"_courier"},
+    {"_demo", "_optional"},
+    {"_cli", "django", "pytest_plugin", "sqlalchemy", "unittest_mixin"},
+    {"__main__"},
+)
+
 MODULES = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
 
 
@@ -311,6 +323,23 @@ def test_imports_run_one_way(module: str) -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_there_are_no_import_circles(package: str) -> None:
     graphlib.TopologicalSorter(imports_within(package)).prepare()
+
+
+@pytest.mark.parametrize("room", sorted(set().union(*SQLITE_FLOORS)))
+def test_the_folders_of_dmemfs_sqlite_import_one_way(room: str) -> None:
+    floor = next(number for number, rooms in enumerate(SQLITE_FLOORS) if room in rooms)
+    imported = {
+        name.split(".")[0]
+        for module, names in imports_within("dmemfs_sqlite").items()
+        if module.split(".")[0] == room
+        for name in names
+    }
+    assert imported - {room} <= set().union(*SQLITE_FLOORS[:floor])
+
+
+def test_every_module_of_dmemfs_sqlite_stands_on_a_floor() -> None:
+    rooms = {module.split(".")[0] for module in imports_within("dmemfs_sqlite")}
+    assert rooms == set().union(*SQLITE_FLOORS)
 
 
 def is_folder(package: str, module: str) -> bool:

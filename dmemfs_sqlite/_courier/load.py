@@ -10,7 +10,6 @@ from dmemfs import MemoryFileSystem
 
 from .._engine.image import BadImageError, ImageHeader, read_header
 from .._engine.integrity import DAMAGE, integrity_problems
-from .._engine.library import native_library
 from .._engine.memory_database import connect_memory
 from .._engine.sql import query_row
 from .._engine.uri import memory_uri, require_memory_uri
@@ -19,14 +18,7 @@ from .._errors import IncompatibleTargetError, SnapshotError
 from .._live.committed import needs_care, read_committed
 from .._vfs.paths import PathLike
 from .convert import with_page_size
-from .copy import (
-    SHORT_BUSY_TIMEOUT,
-    Progress,
-    copy_pages,
-    opened_image,
-    retry_conflicts,
-    set_busy_timeout,
-)
+from .copy import SHORT_BUSY_TIMEOUT, Database, Progress, opened_image
 from .filesystem import SnapshotFileSystem, read_file
 
 Check = Literal["quick", "full"] | None
@@ -88,10 +80,10 @@ def load_db(
         # Longer waits are ours, so that Ctrl-C ends them.
         target = connect_memory(uri, timeout=SHORT_BUSY_TIMEOUT / 1000, **connect_kwargs)
         try:
-            deadline = Deadline(timeout)
-            state = retry_conflicts(lambda: _TargetState.of(target), deadline)
+            database = Database(target, Deadline(timeout))
+            state = database.retry(lambda: _TargetState.of(target))
             state.require_memory(uri)
-            _require_room(target, uri, header)
+            _require_room(database, uri, header)
             page_size = state.required_page_size(header)
             if target.in_transaction:
                 # With autocommit=False it always is, and a reader cannot be replaced.
@@ -101,10 +93,10 @@ def load_db(
                 if page_size == header.page_size
                 else with_page_size(image, header, page_size)
             ) as fitting:
-                copy_pages(
-                    fitting, target, page_size=page_size, deadline=deadline, progress=progress
+                Database(fitting, database.deadline).copy_into(
+                    target, page_size=page_size, progress=progress
                 )
-            set_busy_timeout(target, timeout)
+            database.set_busy_timeout(timeout)
         except BaseException:
             target.close()
             raise
@@ -165,11 +157,11 @@ class _TargetState(NamedTuple):
         return self.page_size
 
 
-def _require_room(target: sqlite3.Connection, uri: str, header: ImageHeader) -> None:
+def _require_room(target: Database, uri: str, header: ImageHeader) -> None:
     """Say before the start that a memdb database cannot take the snapshot."""
     explanation = require_memory_uri(uri)
     # With the library, connect_memory() has raised the limit.
-    limited = explanation.engine == "memdb" and native_library(target) is None
+    limited = explanation.engine == "memdb" and target.library is None
     if limited and header.size > _MEMDB_SIZE_LIMIT:
         suggestion = memory_uri(explanation.name.strip("/") or "main", engine="shared-cache")
         raise IncompatibleTargetError(

@@ -6,9 +6,10 @@ import sqlite3
 
 from dmemfs import MemoryFileSystem
 
+from .._engine.waiting import Deadline
 from .._vfs.open_file import require_not_open
 from .._vfs.paths import PathLike, canonical_path, remove_sidecars, text_of
-from .copy import Progress, committed_image
+from .copy import Database, Progress
 from .filesystem import SnapshotFileSystem, publish_file
 
 
@@ -49,7 +50,7 @@ def save_db(
     """
     if not hasattr(conn, "backup"):
         raise TypeError(f"conn must be a connection of sqlite3, not {type(conn).__name__}")
-    image = committed_image(conn, name=name, timeout=timeout, progress=progress)
+    image = Database(conn, Deadline(timeout), name).committed_image(progress)
     if isinstance(fs, MemoryFileSystem):
         with fs._lock:
             # Who has the file open would go on with the former one, and its journal with this one.

@@ -17,7 +17,7 @@ from .._engine.uri import memory_uri, require_memory_uri
 from .._engine.waiting import Deadline, WaitingConnection
 from .._errors import UnsavedError
 from .._vfs.paths import PathLike
-from .copy import retry_conflicts, short_busy_timeout
+from .copy import Database
 from .filesystem import SnapshotFileSystem
 from .load import Check, load_db
 from .save import save_db
@@ -261,10 +261,9 @@ class SharedDatabase:
 
     def _version(self, keeper: sqlite3.Connection) -> int:
         """Return a number that changes with every commit of another connection."""
-        with short_busy_timeout(keeper):
-            return retry_conflicts(
-                lambda: int(query_value(keeper, "PRAGMA data_version")), Deadline(self._timeout)
-            )
+        database = Database(keeper, Deadline(self._timeout))
+        with database.short_busy_timeout():
+            return database.retry(lambda: int(query_value(keeper, "PRAGMA data_version")))
 
     def _close_keeper_if_unused(self) -> None:
         if self._keeper is not None and not self._connections:

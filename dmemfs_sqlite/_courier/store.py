@@ -16,9 +16,10 @@ from urllib.parse import quote, unquote
 
 from dmemfs import MemoryFileSystem
 
+from .._engine.waiting import Deadline
 from .._errors import SnapshotError
 from .._vfs.paths import PathLike
-from .copy import Progress, committed_image
+from .copy import Database, Progress
 from .filesystem import (
     SnapshotFileSystem,
     list_directory,
@@ -113,7 +114,7 @@ class SnapshotStore:
             version back and checks it.
         """
         _check_label(label)
-        image = committed_image(conn, name=name, timeout=timeout, progress=progress)
+        image = Database(conn, Deadline(timeout), name).committed_image(progress)
         with self._mutex:
             former = self.versions()
             version = _next_version(former, label)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from dmemfs import MemoryFileSystem
 
-from .._courier.copy import committed_image, opened_image
+from .._courier.copy import Database, opened_image
 from .._courier.filesystem import publish_file
 from .._courier.load import load_db
 from .._courier.save import save_db
@@ -22,6 +22,7 @@ from .._engine.image import BadImageError, ImageHeader, read_header
 from .._engine.integrity import integrity_problems
 from .._engine.journals import UnreadableFileError, read_database_file
 from .._engine.uri import memory_uri
+from .._engine.waiting import Deadline
 from .._errors import SnapshotError
 from .fingerprint import TableFingerprint, fingerprint_tables
 from .report import ProgressBar, StepReport, format_size
@@ -156,7 +157,7 @@ def _check(report: StepReport, connection: sqlite3.Connection, saved: Tables) ->
 
 def _build(report: StepReport) -> _Source:
     with report.step("build") as results, closing(build_sample()) as connection:
-        image = committed_image(connection, name="main", timeout=5)
+        image = Database(connection, Deadline(5)).committed_image()
         results.append(f"a lending library, {format_size(len(image))}")
         if has_fts5(connection):
             results.append(f"{ROWS:,} rows in 5 tables; an index, a view, FTS5, WITHOUT ROWID")

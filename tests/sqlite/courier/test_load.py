@@ -46,10 +46,7 @@ PATH = "/a.db"
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test on both ways of opening an image: ctypes, and the sqlite3 module alone."""
     if request.param == "without the library":
-        for module in ("copy", "load"):
-            monkeypatch.setattr(
-                f"dmemfs_sqlite._courier.{module}.native_library", lambda connection: None
-            )
+        monkeypatch.setattr("dmemfs_sqlite._courier.copy.native_library", lambda connection: None)
     return str(request.param)
 
 
@@ -490,7 +487,7 @@ def test_a_memdb_target_may_grow_beyond_its_default_limit() -> None:
 def test_a_snapshot_over_the_limit_of_memdb_is_refused_where_it_cannot_be_raised(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dmemfs_sqlite._courier.load.native_library", lambda connection: None)
+    monkeypatch.setattr("dmemfs_sqlite._courier.copy.native_library", lambda connection: None)
     monkeypatch.setattr("dmemfs_sqlite._courier.load._MEMDB_SIZE_LIMIT", 100_000)
     fs = stored(large)
     name = unique_name()

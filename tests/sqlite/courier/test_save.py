@@ -19,6 +19,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
 from dmemfs_sqlite import BusyError, OpenTransactionError, load_db, save_db
+from dmemfs_sqlite._courier.copy import Database
 from dmemfs_sqlite._engine.image import read_header
 from dmemfs_sqlite._engine.memory_database import connect_memory
 from tests.support.sqlite_databases import (
@@ -260,8 +261,6 @@ def fill_in_legacy_mode(connection: sqlite3.Connection) -> None:
 def test_pages_that_appear_between_measuring_and_copying_are_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dmemfs_sqlite._courier import copy as copy_module
-
     fs = MemoryFileSystem()
     measured: list[int] = []
 
@@ -270,8 +269,8 @@ def test_pages_that_appear_between_measuring_and_copying_are_saved(
         measured.append(pages)
         return max(1, pages // 3), page_size
 
-    size_of = copy_module._size_of
-    monkeypatch.setattr(copy_module, "_size_of", measure_too_little)
+    size_of = Database._size
+    monkeypatch.setattr(Database, "_size", measure_too_little)
     with closing(connect(":memory:")) as connection:
         everything(connection)
         save_db(fs, PATH, connection)

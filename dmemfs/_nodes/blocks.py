@@ -11,7 +11,7 @@ import contextlib
 import mmap
 import sys
 import weakref
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 BLOCK_SHIFT = 16
 BLOCK_SIZE = 1 << BLOCK_SHIFT
@@ -24,6 +24,12 @@ _LOST = memoryview(bytes(BLOCK_SIZE))  # what a block shows whose memory was tak
 _Item = TypeVar("_Item")
 
 
+class Home(Protocol):
+    """Where the memory of a block comes from, and goes to in the end."""
+
+    def take_back(self, view: memoryview, offset: int) -> None: ...
+
+
 class Block:
     """One block of a file's content.
 
@@ -31,7 +37,8 @@ class Block:
     reference goes, so that no list can ever see memory that serves another file.
 
     Attributes:
-        view: the bytes; `BLOCK_SIZE` of them, fewer in a borrowed block.
+        view: the bytes; `BLOCK_SIZE` of them, fewer in a block of a piece and in a short one at the
+            end of a file.
         owner: the token of the only block list that may write the block in place.
     """
 
@@ -40,13 +47,11 @@ class Block:
     view: memoryview
     owner: object
 
-    def __init__(
-        self, view: memoryview, owner: object, pool: BlockPool | None, offset: int = 0
-    ) -> None:
+    def __init__(self, view: memoryview, owner: object, pool: Home | None, offset: int = 0) -> None:
         self.view = view
         self.owner = owner
         self._offset = offset
-        self._pool = pool
+        self._pool: Home | None = pool
 
     def __del__(self) -> None:
         try:

@@ -15,10 +15,13 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from .blocks import BLOCK_SHIFT, BLOCK_SIZE, Block, BlockPool
+from .pieces import Piece
 
 SMALL_FILE_LIMIT = 1 << 20
 
 _OFFSET = BLOCK_SIZE - 1
+_FEW_BLOCKS = 16
+_LEAST_ROOM = 256  # bytes
 _ZEROS = memoryview(bytes(BLOCK_SIZE))
 
 
@@ -27,7 +30,8 @@ class BlockList:
 
     A block that is absent is a hole: it reads as zeros and occupies nothing. A block is written in
     place only while its owner is this list's token; every other one is replaced by a copy first.
-    Bytes of a block beyond `size` are arbitrary.
+    Bytes of a block beyond `size` are arbitrary. The last block of a list of few is no longer than
+    it has to be, or nearly so: many small files with holes would take far more than is counted.
 
     Attributes:
         size: the length in bytes.
@@ -51,16 +55,11 @@ class BlockList:
     def borrow(cls, content: bytes, pool: BlockPool) -> BlockList:
         """Return a list that refers to `content` without a copy.
 
-        The whole of `content` stays in memory until the last block that refers to it is
-        overwritten or dropped. Complexity: O(blocks).
+        Complexity: O(blocks).
         """
         self = cls(pool)
         self.size = self.counted = len(content)
-        whole = memoryview(content)
-        self._blocks = {
-            index: Block(whole[start : start + BLOCK_SIZE], None, None)
-            for index, start in enumerate(range(0, self.size, BLOCK_SIZE))
-        }
+        self._blocks = Piece(content, pool).blocks(content)
         return self
 
     def share(self) -> BlockList:
@@ -211,20 +210,25 @@ class BlockList:
         size = self.size
         end = position + count
         if offset + count <= BLOCK_SIZE:
-            block = self._blocks.get(index)
-            if block is None or block.owner is not self._token or position > size:
-                if position > size:
-                    self._zero_tail(size, position)
-                block = self._make_writable(index, offset, offset + count)
-                self._blocks[index] = block
+            if position > size:
+                self._zero_tail(size, position)
+            block = self._make_writable(index, offset, offset + count)
             block.view[offset : offset + count] = data
+            self._blocks[index] = block
         else:
             self._write_across(index, offset, position, data, end)
         if end > size:
             self.size = end
+        if len(self._blocks) < _FEW_BLOCKS:
+            self._shorten_tail(of_others=False)
 
-    def truncate(self, size: int) -> None:
+    def truncate(self, size: int, shorten: bool = True) -> None:
         """Cut the content to `size` bytes, or extend it by a hole.
+
+        Args:
+            size: bytes.
+            shorten: whether the last block may be replaced by a shorter one; not where another
+                list is to share it still.
 
         Raises:
             MemoryError: no block could be had; the content is as it was.
@@ -236,6 +240,8 @@ class BlockList:
             if self._blocks:
                 self._blocks = {at: block for at, block in self._blocks.items() if at < keep}
         self.size = size
+        if shorten and len(self._blocks) < _FEW_BLOCKS:
+            self._shorten_tail(of_others=True)
 
     def next_data(self, offset: int) -> int | None:
         """Return where data begins at or after `offset`; None where none follows.
@@ -285,12 +291,16 @@ class BlockList:
             assert 0 <= index * BLOCK_SIZE < self.size, f"block {index} lies beyond {self.size}"
             needed = min(BLOCK_SIZE, self.size - index * BLOCK_SIZE)
             assert len(block.view) >= needed, f"block {index} is too short"
-            assert block.owner is not self._token or len(block.view) == BLOCK_SIZE
+            assert (
+                block.owner is not self._token
+                or len(block.view) == BLOCK_SIZE
+                or (index + 1) * BLOCK_SIZE >= self.size
+            ), f"block {index} is short, and not the last"
 
     def _make_writable(self, index: int, start: int, stop: int) -> Block:
         """Return a block of our own for `index`, valid outside of [start, stop) of it."""
         old = self._blocks.get(index)
-        if old is not None and old.owner is self._token:
+        if old is not None and old.owner is self._token and stop <= len(old.view):
             return old
         new = self._pool.take(self._token)
         if start == 0 and stop == BLOCK_SIZE:
@@ -304,6 +314,25 @@ class BlockList:
         elif start:
             view[:start] = _ZEROS[:start]
         return new
+
+    def _shorten_tail(self, of_others: bool) -> None:
+        """Replace the last block by a shorter one if most of it is of no use.
+
+        The new one has some room, so that what is written bit by bit is not copied each time.
+
+        Args:
+            of_others: also a block that is not this list's alone.
+        """
+        index, used = divmod(self.size, BLOCK_SIZE)
+        block = self._blocks.get(index)
+        if block is None or not (of_others or block.owner is self._token):
+            return
+        room = used + max(_LEAST_ROOM, used >> 4)
+        if len(block.view) <= room + _LEAST_ROOM:
+            return
+        view = memoryview(bytearray(room))
+        view[:used] = block.view[:used]
+        self._blocks[index] = Block(view, self._token, None)
 
     def _write_across(
         self, index: int, offset: int, position: int, data: bytes | memoryview, end: int

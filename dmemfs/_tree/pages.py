@@ -69,7 +69,7 @@ class Pages(Storage):
                         if (
                             block is not None
                             and block.owner is content._token
-                            and offset + count <= BLOCK_SIZE
+                            and offset + count <= len(block.view)
                         ):
                             if end <= size:
                                 block.view[offset : offset + count] = data

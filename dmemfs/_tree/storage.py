@@ -78,7 +78,7 @@ class Storage(History, Forkable):
         self._try_lock = self._lock.acquire
         self._unlock = self._lock.release
         self._account = Account(max_bytes, max_nodes)
-        self._pool = BlockPool(min(_MOST_KEPT, self._account.byte_limit // 8))
+        self._pool = BlockPool(min(_MOST_KEPT, self._account.byte_limit // 10))
         self._writing: object = None  # what is being written: a cursor or a file
         self._deferred: list[Callable[[], object]] = []
         self._take_part_in_forks()
@@ -369,7 +369,7 @@ class Storage(History, Forkable):
                 if kept or account.used + growth > account.max_bytes:
                     account.require(growth, 0, path, kept)
             try:
-                content.truncate(size)
+                content.truncate(size, shorten=shared is None)
                 growth = content.stored_bytes() - content.counted
                 kept = 0 if shared is None else shared.bytes_apart(content) - apart
             except BaseException:

@@ -39,6 +39,7 @@ DMEMFS_ORDER = (
     "_paths",
     "_files.locks",
     "_nodes.blocks",
+    "_nodes.pieces",
     "_nodes.accounts",
     "_nodes.content",
     "_nodes.nodes",

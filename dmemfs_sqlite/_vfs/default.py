@@ -145,7 +145,7 @@ def _open(
         return OK
     except BaseException as error:
         return answer_failure(
-            error, CANTOPEN, again, False, _open, vfs, name or 0, file, flags, opened or 0
+            error, CANTOPEN, again, False, _open, (vfs, name or 0, file, flags, opened or 0)
         )
 
 
@@ -161,7 +161,7 @@ def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
             return int(installed.methods["xDelete"](installed.base, name, sync))
         return delete_in(*found, again=again)
     except BaseException as error:
-        return answer_failure(error, IOERR_DELETE, again, False, _delete, vfs, name, sync)
+        return answer_failure(error, IOERR_DELETE, again, False, _delete, (vfs, name, sync))
 
 
 @entered_uninterrupted
@@ -180,7 +180,7 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
         INT32[(answer >> 2) - 1] = has_content(*found)
         return OK
     except BaseException as error:
-        return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)
+        return answer_failure(error, IOERR_ACCESS, again, False, _access, (vfs, name, how, answer))
 
 
 @entered_uninterrupted
@@ -194,7 +194,9 @@ def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = Fals
         # The path outside of the file system: it is resolved anew, and names the journals.
         return put_path(os.path.abspath(text_at(name)), size, path)
     except BaseException as error:
-        return answer_failure(error, CANTOPEN, again, False, _full_pathname, vfs, name, size, path)
+        return answer_failure(
+            error, CANTOPEN, again, False, _full_pathname, (vfs, name, size, path)
+        )
 
 
 _CALLBACKS: dict[str, Any] = {

@@ -17,11 +17,11 @@ import errno
 import threading
 import weakref
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from .abi import FULL, IOERR_NOMEM, NOMEM, OK
-from .pending import HELD, met_at_entry, setting_again
+from .pending import ENTRY, HELD, met_at_entry, setting_again
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -54,7 +54,7 @@ def answer_failure(
     again: bool,
     atomic: bool,
     callback: Callable[..., int],
-    *arguments: int,
+    arguments: tuple[int, ...],
 ) -> int:
     """Return what a callback answers that has met an error.
 
@@ -84,6 +84,46 @@ def answer_failure(
         return answer
     except BaseException:
         return failure
+
+
+@entered_uninterrupted
+def _never(_file: int) -> bool:
+    return False
+
+
+def cold_callback(
+    code: int, atomic: Callable[[int], bool] = _never
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a callback of a function that SQLite calls rarely, and that may be called again.
+
+    The others are written out: this costs them a second call in Python.
+
+    Args:
+        code: See `answer_failure`.
+        atomic: Tells of the file, which is the first argument, whether failures are atomic; it is
+            entered uninterrupted, and calls nothing.
+    """
+
+    def decorate(work: Callable[..., int]) -> Callable[..., int]:
+        count = work.__code__.co_argcount
+
+        @wraps(work)
+        @entered_uninterrupted
+        def callback(*arguments: int) -> int:
+            try:
+                if ENTRY[-1] and not arguments[count:]:
+                    raise_held()
+                return work(*arguments[:count])
+            except BaseException as error:
+                # Nothing in C is called here, after which an interruption could leave.
+                again = arguments[count:] != ()
+                return answer_failure(
+                    error, code, again, atomic(arguments[0]), callback, arguments[:count]
+                )
+
+        return callback
+
+    return decorate
 
 
 # The third argument is the weak reference that calls it; the C function knows of two.

@@ -1,8 +1,8 @@
 """What SQLite calls to read, write and lock a file: the callbacks of `sqlite3_io_methods`.
 
 Every callback is one `try`, entered uninterrupted; `again` tells that the call was interrupted and
-is made a second time, which each of them allows. They are short, and repeat themselves a little:
-they run a dozen times for each transaction.
+is made a second time, which each of them allows. Those that run a dozen times for each transaction
+are written out, and repeat themselves a little; `cold_callback` makes the others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .abi import (
     SHM_LOCK,
     SHM_SHARED,
 )
-from .failures import answer_failure, entered_uninterrupted, raise_held
+from .failures import answer_failure, cold_callback, entered_uninterrupted, raise_held
 from .memory import INT32, INT64, MEMORY, text_at
 from .open_file import OPEN_FILES
 from .pending import ENTRY
@@ -69,7 +69,7 @@ def _close(file: int, again: bool = False) -> int:
     except BaseException as error:
         if again and file in OPEN_FILES:
             del OPEN_FILES[file]  # its address may be another file's soon
-        return answer_failure(error, OK, again, False, _close, file)
+        return answer_failure(error, OK, again, False, _close, (file,))
 
 
 @entered_uninterrupted
@@ -92,7 +92,7 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
         return OK
     except BaseException as error:
         return answer_failure(
-            error, IOERR_READ, again, _atomic(file), _read, file, buffer, count, offset
+            error, IOERR_READ, again, _atomic(file), _read, (file, buffer, count, offset)
         )
 
 
@@ -110,34 +110,24 @@ def _write(file: int, buffer: int, count: int, offset: int, again: bool = False)
         return OK
     except BaseException as error:
         return answer_failure(
-            error, IOERR_WRITE, again, _atomic(file), _write, file, buffer, count, offset
+            error, IOERR_WRITE, again, _atomic(file), _write, (file, buffer, count, offset)
         )
 
 
-@entered_uninterrupted
-def _truncate(file: int, size: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        opened = OPEN_FILES[file]
-        if opened.restored:
-            opened.find_again()
-        if opened.replica is not None:
-            opened.replica.end(opened, file)
-        opened.fs._truncate(opened._node, size, opened.name)
-        return OK
-    except BaseException as error:
-        return answer_failure(error, IOERR_TRUNCATE, again, _atomic(file), _truncate, file, size)
+@cold_callback(IOERR_TRUNCATE, _atomic)
+def _truncate(file: int, size: int) -> int:
+    opened = OPEN_FILES[file]
+    if opened.restored:
+        opened.find_again()
+    if opened.replica is not None:
+        opened.replica.end(opened, file)
+    opened.fs._truncate(opened._node, size, opened.name)
+    return OK
 
 
-@entered_uninterrupted
-def _sync(file: int, flags: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        return OK
-    except BaseException as error:
-        return answer_failure(error, OK, again, False, _sync, file, flags)
+@cold_callback(OK)
+def _sync(file: int, flags: int) -> int:
+    return OK
 
 
 @entered_uninterrupted
@@ -151,7 +141,7 @@ def _file_size(file: int, size: int, again: bool = False) -> int:
         INT64[(size >> 3) - 1] = opened._node.size
         return OK
     except BaseException as error:
-        return answer_failure(error, IOERR_FSTAT, again, _atomic(file), _file_size, file, size)
+        return answer_failure(error, IOERR_FSTAT, again, _atomic(file), _file_size, (file, size))
 
 
 @entered_uninterrupted
@@ -170,7 +160,7 @@ def _lock(file: int, level: int, again: bool = False) -> int:
         finally:
             fs._unlock()
     except BaseException as error:
-        return answer_failure(error, IOERR_LOCK, again, _atomic(file), _lock, file, level)
+        return answer_failure(error, IOERR_LOCK, again, _atomic(file), _lock, (file, level))
 
 
 @entered_uninterrupted
@@ -192,26 +182,13 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
                 fs._unlock()
         return OK
     except BaseException as error:
-        return answer_failure(error, OK, again, False, _unlock, file, level)
+        return answer_failure(error, OK, again, False, _unlock, (file, level))
 
 
-@entered_uninterrupted
-def _check_reserved_lock(file: int, answer: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        INT32[(answer >> 2) - 1] = OPEN_FILES[file].locks.reserved
-        return OK
-    except BaseException as error:
-        return answer_failure(
-            error,
-            IOERR_CHECKRESERVEDLOCK,
-            again,
-            _atomic(file),
-            _check_reserved_lock,
-            file,
-            answer,
-        )
+@cold_callback(IOERR_CHECKRESERVEDLOCK, _atomic)
+def _check_reserved_lock(file: int, answer: int) -> int:
+    INT32[(answer >> 2) - 1] = OPEN_FILES[file].locks.reserved
+    return OK
 
 
 @entered_uninterrupted
@@ -229,7 +206,7 @@ def _file_control(file: int, operation: int, argument: int, again: bool = False)
         return NOTFOUND
     except BaseException as error:
         return answer_failure(
-            error, NOTFOUND, again, _atomic(file), _file_control, file, operation, argument
+            error, NOTFOUND, again, _atomic(file), _file_control, (file, operation, argument)
         )
 
 
@@ -240,43 +217,23 @@ def _notice_pragma(file: int, argument: int) -> None:
         OPEN_FILES[file].atomic = text_at(value).lower() in ("memory", "off")
 
 
-@entered_uninterrupted
-def _sector_size(file: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        return _SECTOR_SIZE
-    except BaseException as error:
-        return answer_failure(error, _SECTOR_SIZE, again, False, _sector_size, file)
+@cold_callback(_SECTOR_SIZE)
+def _sector_size(file: int) -> int:
+    return _SECTOR_SIZE
 
 
-@entered_uninterrupted
-def _device_characteristics(file: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        return PROMISES
-    except BaseException as error:
-        return answer_failure(error, PROMISES, again, False, _device_characteristics, file)
+@cold_callback(PROMISES)
+def _device_characteristics(file: int) -> int:
+    return PROMISES
 
 
-@entered_uninterrupted
-def _shm_map(
-    file: int, region: int, size: int, extend: int, address: int, again: bool = False
-) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        opened = OPEN_FILES[file]
-        with opened.fs._lock:
-            where = opened.locks.map_region(opened, region, size, bool(extend))
-        INT64[(address >> 3) - 1] = where
-        return OK
-    except BaseException as error:
-        atomic = _atomic(file)
-        return answer_failure(
-            error, IOERR_SHMMAP, again, atomic, _shm_map, file, region, size, extend, address
-        )
+@cold_callback(IOERR_SHMMAP, _atomic)
+def _shm_map(file: int, region: int, size: int, extend: int, address: int) -> int:
+    opened = OPEN_FILES[file]
+    with opened.fs._lock:
+        where = opened.locks.map_region(opened, region, size, bool(extend))
+    INT64[(address >> 3) - 1] = where
+    return OK
 
 
 @entered_uninterrupted
@@ -303,32 +260,22 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
     except BaseException as error:
         code = IOERR_SHMLOCK if flags & SHM_LOCK else OK
         atomic = code != OK and _atomic(file)
-        return answer_failure(error, code, again, atomic, _shm_lock, file, first, count, flags)
+        return answer_failure(error, code, again, atomic, _shm_lock, (file, first, count, flags))
 
 
-@entered_uninterrupted
-def _shm_barrier(file: int, again: bool = False) -> int:
+@cold_callback(OK)
+def _shm_barrier(file: int) -> int:
     """Order memory accesses: to take the interpreter's lock and give it back is a barrier."""
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        return OK
-    except BaseException as error:
-        return answer_failure(error, OK, again, False, _shm_barrier, file)
+    return OK
 
 
-@entered_uninterrupted
-def _shm_unmap(file: int, delete: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        opened = OPEN_FILES.get(file)
-        if opened is not None:
-            with opened.fs._lock:
-                opened.locks.unmap(opened)
-        return OK
-    except BaseException as error:
-        return answer_failure(error, OK, again, False, _shm_unmap, file, delete)
+@cold_callback(OK)
+def _shm_unmap(file: int, delete: int) -> int:
+    opened = OPEN_FILES.get(file)
+    if opened is not None:
+        with opened.fs._lock:
+            opened.locks.unmap(opened)
+    return OK
 
 
 CALLBACKS: dict[str, Any] = {

@@ -233,7 +233,7 @@ def _open(
         return CANTOPEN_ISDIR
     except BaseException as error:
         return answer_failure(
-            error, CANTOPEN, again, False, _open, vfs, name or 0, file, flags, opened or 0
+            error, CANTOPEN, again, False, _open, (vfs, name or 0, file, flags, opened or 0)
         )
 
 
@@ -247,7 +247,7 @@ def _delete(vfs: int, name: int, sync: int, again: bool = False) -> int:
             return delete_in(REGISTRATIONS[vfs].file_system(), text_at(name), again=again)
         return delete_in(known[0], known[1], again=again)
     except BaseException as error:
-        return answer_failure(error, IOERR_DELETE, again, False, _delete, vfs, name, sync)
+        return answer_failure(error, IOERR_DELETE, again, False, _delete, (vfs, name, sync))
 
 
 def delete_in(fs: MemoryFileSystem, path: str, *, again: bool = False) -> int:
@@ -272,7 +272,7 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
         INT32[(answer >> 2) - 1] = there
         return OK
     except BaseException as error:
-        return answer_failure(error, IOERR_ACCESS, again, False, _access, vfs, name, how, answer)
+        return answer_failure(error, IOERR_ACCESS, again, False, _access, (vfs, name, how, answer))
 
 
 def is_there(known: KnownName) -> bool:
@@ -292,7 +292,9 @@ def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = Fals
         full = canonical_path(REGISTRATIONS[vfs].file_system(), text_at(name))
         return put_path(full, size, path)
     except BaseException as error:
-        return answer_failure(error, CANTOPEN, again, False, _full_pathname, vfs, name, size, path)
+        return answer_failure(
+            error, CANTOPEN, again, False, _full_pathname, (vfs, name, size, path)
+        )
 
 
 def put_path(path: str, size: int, address: int) -> int:

@@ -35,7 +35,7 @@ from tests.support.live_databases import JOURNALS, PATH, connect, fill, imported
 from tests.support.soak import SOAK
 
 CALLBACKS: dict[CodeType, str] = {
-    callback.__code__: name
+    inspect.unwrap(callback).__code__: name
     for module in (file_callbacks, vfs_callbacks)
     for name, callback in module.CALLBACKS.items()
 }

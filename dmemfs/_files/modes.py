@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 import warnings
 
 from .._errors import require_c_int
@@ -30,13 +31,15 @@ class OpenMode:
     def __init__(self, letters: str, *, text: bool) -> None:
         action, update = letters[0], letters[1:]
         self.file_class: type[BinaryFile] = _FILE_CLASSES[letters]
-        self.name = "rb+" if letters == "w+" else f"{action}b{update}"
+        self.name = _NAME_OF_W_PLUS if letters == "w+" else f"{action}b{update}"
         self.text = text
         self.creates = action != "r"
         self.exclusive = action == "x"
         self.truncates = action == "w"
         self.appends = action == "a"
 
+
+_NAME_OF_W_PLUS = "wb+" if sys.version_info >= (3, 15) else "rb+"
 
 _FILE_CLASSES: dict[str, type[BinaryFile]] = {
     "r": ReadFile,

@@ -26,6 +26,8 @@ from .table import (
 )  # fmt: skip
 
 _LISTENERS = "dmemfs.mount"
+_SHARED_PREFIXES = {"/", "/usr", "/usr/local"}
+"""Prefixes of a Python that came with the system: most of what is there is not Python's."""
 
 _Resolve = Callable[[str], "tuple[Interception, str] | None"]
 
@@ -264,7 +266,7 @@ def mount(
 
 def _passed_through(extra: Iterable[str]) -> tuple[str, ...]:
     """Return what stays visible in isolation, each with a slash at its end."""
-    own = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    own = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix} - _SHARED_PREFIXES
     own.add(os.path.dirname(os.path.abspath(os.__file__)))
     zones = sys.modules.get("zoneinfo")
     own.update(getattr(zones, "TZPATH", ("/usr/share/zoneinfo",)))

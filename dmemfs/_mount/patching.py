@@ -23,7 +23,7 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from .descriptors import DescriptorTable
-from .stand_ins.attributes import PatchedAttributes
+from .stand_ins.attributes import PatchedAttributes, StandInStatxResult
 from .stand_ins.descriptors import PatchedDescriptors
 from .stand_ins.entries import PatchedEntries, StandInDirEntry
 from .stand_ins.open import FileIOKind, PatchedOpen, StandInFileIO
@@ -38,14 +38,14 @@ _OF_PATHS = (
 )  # fmt: skip
 _OF_ATTRIBUTES = (
     "chmod", "chown", "lchown", "utime", "statvfs", "pathconf", "getxattr", "setxattr",
-    "listxattr", "removexattr",
+    "listxattr", "removexattr", "statx",
 )  # fmt: skip
 _OF_ENTRIES = (
     "listdir", "scandir", "rename", "replace", "link", "symlink", "chdir", "fchdir",
     "getcwd", "getcwdb", "umask",
 )  # fmt: skip
 _OF_DESCRIPTORS = (
-    "read", "write", "close", "lseek", "pread", "pwrite", "readv", "preadv", "writev",
+    "read", "readinto", "write", "close", "lseek", "pread", "pwrite", "readv", "preadv", "writev",
     "pwritev", "sendfile", "copy_file_range", "splice", "dup2", "closerange", "fchmod",
     "fchown",
 )  # fmt: skip
@@ -199,7 +199,11 @@ def _sites(
     FileIOKind.opens = opens
     numbers = PatchedDescriptors(table, descriptors)
     processes = PatchedProcesses(table)
-    of_os: dict[str, Any] = {"open": opens.os_open, "DirEntry": StandInDirEntry}
+    of_os: dict[str, Any] = {
+        "open": opens.os_open,
+        "DirEntry": StandInDirEntry,
+        "statx_result": StandInStatxResult,
+    }
     for provider, names in (
         (PatchedPaths(table, descriptors), _OF_PATHS),
         (PatchedAttributes(table, descriptors), _OF_ATTRIBUTES),
@@ -207,7 +211,7 @@ def _sites(
         (numbers, _OF_DESCRIPTORS),
         (processes, _OF_PROCESSES),
     ):
-        of_os.update({name: getattr(provider, name) for name in names})
+        of_os.update({name: getattr(provider, name) for name in names if hasattr(os, name)})
     of_os.update(numbers.simple)
     plain_open = opens.open  # one object: it is compared by identity
     of_io = {"open": plain_open, "open_code": opens.open_code, "FileIO": StandInFileIO}

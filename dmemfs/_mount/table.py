@@ -193,7 +193,7 @@ class MountTable:
         self.relative = cwd is not None or any(_overlap(real, each) for each in self.mounts)
         self._is_plain = len(self.mounts) == 1 and not self.mounts[0].passed
         names = [f"/{posixpath.basename(each.point)}" for each in self.mounts] or [_NEVER]
-        self.marker = names[0] if len(names) == 1 else posixpath.commonprefix(names)
+        self.marker = names[0] if len(names) == 1 else _common_beginning(names)
 
     def show_real(self, directory: str) -> None:
         """Let a real directory be seen, and written, through whatever is mounted above it."""
@@ -303,6 +303,13 @@ class MountTable:
             whole = "/".join([target.rstrip("/"), *reversed(pending)])
             raise LeadsOutsideError(f"{whole}/" if is_directory and whole else whole or "/")
         return text[mount.offset :] or "/"
+
+
+def _common_beginning(texts: list[str]) -> str:
+    """Return the characters with which all texts begin."""
+    first, last = min(texts), max(texts)
+    pairs = zip(first, last, strict=False)
+    return first[: next((at for at, (one, other) in enumerate(pairs) if one != other), len(first))]
 
 
 def _overlap(directory: str | None, mount: Mounted) -> bool:

@@ -21,19 +21,11 @@ import pytest
 
 import dmemfs
 from dmemfs import MemoryFileSystem, mount
+from tests.support.known_functions import STOOD_IN_FOR
 
 # Every module in which something is replaced, and the sets that tell what functions can do.
 NAMESPACES = ("os", "posix", "builtins", "io", "_io", "fcntl", "mmap", "_posixsubprocess", "_imp")
 SETS = ("supports_fd", "supports_dir_fd", "supports_follow_symlinks", "supports_effective_ids")
-
-REPLACED_IN_OS = """
-    access chdir chmod chown close closerange copy_file_range device_encoding dup dup2 fchdir fchmod
-    fchown fdatasync fpathconf fstat fstatvfs fsync ftruncate get_blocking get_inheritable getcwd
-    getcwdb getxattr isatty lchown link listdir listxattr lockf lseek lstat mkdir mkfifo mknod open
-    pathconf posix_fadvise posix_fallocate pread preadv pwrite pwritev read readlink readv remove
-    removexattr rename replace rmdir scandir sendfile set_blocking set_inheritable setxattr splice
-    stat statvfs symlink truncate umask unlink utime write writev DirEntry
-"""
 
 
 def state() -> dict[str, Any]:
@@ -73,7 +65,7 @@ def nothing_stays() -> Iterator[None]:
 
 
 def test_everything_on_the_list_is_replaced_and_put_back() -> None:
-    names = [name for name in REPLACED_IN_OS.split() if hasattr(os, name)]
+    names = [name for name in STOOD_IN_FOR["os"].split() if hasattr(os, name)]
     assert len(names) > 60
     originals = {name: getattr(os, name) for name in names}
     original_open = open

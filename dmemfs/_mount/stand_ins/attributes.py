@@ -15,6 +15,10 @@ from ..choice import PathChooser
 from ..descriptors import DescriptorTable
 from ..table import MountTable
 
+RealStatxResult: Any = getattr(posix, "statx_result", None)  # from Python 3.15 on
+_BASIC_STATS = 0x7FF
+"""STATX_BASIC_STATS: all that `os.stat` has."""
+
 _LINK_MAX = 1 << 31
 _LIMITS = {
     "PC_NAME_MAX": NAME_MAX,
@@ -44,10 +48,74 @@ class PatchedAttributes(PathChooser):
         self.getxattr = anything(posix.getxattr, _refuse_attribute)
         self.setxattr = change(posix.setxattr, _refuse_attribute)
         self.removexattr = change(posix.removexattr, _refuse_attribute)
+        if hasattr(posix, "statx"):
+            self.statx = anything(posix.statx, _statx, takes_dir_fd=True)
         self._listxattr = anything(posix.listxattr, _listxattr)
 
     def listxattr(self, path: Any = None, *, follow_symlinks: bool = True) -> Any:
         return self._listxattr("." if path is None else path, follow_symlinks=follow_symlinks)
+
+
+class MountedStatxResult:
+    """What `os.statx` says of what is in a mount, as `os.statx_result`.
+
+    It has all that `os.stat` knows, whatever the mask asked for, as the kernel gives more than it
+    is asked for too. What no file system in memory has (`stx_btime`, `stx_subvol` and their like)
+    is None.
+    """
+
+    stx_attributes = stx_attributes_mask = 0
+    stx_rdev = stx_rdev_major = stx_rdev_minor = 0
+
+    def __init__(self, status: os.stat_result) -> None:
+        self.stx_mask = _BASIC_STATS
+        self.stx_blksize = status.st_blksize
+        self.stx_dev = status.st_dev
+        self.stx_dev_major, self.stx_dev_minor = os.major(status.st_dev), os.minor(status.st_dev)
+        for name in ("mode", "nlink", "uid", "gid", "ino", "size", "blocks"):
+            setattr(self, f"stx_{name}", getattr(status, f"st_{name}"))
+        for name in ("atime", "ctime", "mtime"):
+            setattr(self, f"stx_{name}", getattr(status, f"st_{name}"))
+            setattr(self, f"stx_{name}_ns", getattr(status, f"st_{name}_ns"))
+
+    def __getattr__(self, name: str) -> None:
+        if hasattr(RealStatxResult, name) and name.startswith("stx_"):
+            return
+        raise AttributeError(f"'os.statx_result' object has no attribute {name!r}", name=name)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"os.statx_result({shown})"
+
+
+class _StatxResultKind(type):
+    """Makes what is said of mounted and of real files instances of `os.statx_result`."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, (RealStatxResult, MountedStatxResult))
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        kinds = (RealStatxResult, MountedStatxResult)
+        return issubclass(subclass, kinds) or subclass is StandInStatxResult
+
+
+class StandInStatxResult(metaclass=_StatxResultKind):
+    """What stands at `os.statx_result` while something is mounted."""
+
+    def __new__(cls) -> StandInStatxResult:
+        raise TypeError("cannot create 'os.statx_result' instances")
+
+
+StandInStatxResult.__name__ = StandInStatxResult.__qualname__ = "statx_result"
+StandInStatxResult.__module__ = "os"
+
+
+def _statx(
+    mount: Any, path: Any, mask: int, *, flags: int = 0, follow_symlinks: bool = True
+) -> MountedStatxResult:
+    """Return the attributes of a mounted file, for Python 3.15."""
+    operator.index(mask), operator.index(flags)
+    return MountedStatxResult(mount.fs.stat(path, follow_symlinks=follow_symlinks))
 
 
 def _chmod(mount: Any, path: Any, mode: int, *, follow_symlinks: bool = True) -> None:

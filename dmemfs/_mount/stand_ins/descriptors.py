@@ -37,6 +37,7 @@ _preadv = getattr(posix, "preadv", None)
 _pwrite = posix.pwrite
 _pwritev = getattr(posix, "pwritev", None)
 _read = posix.read
+_readinto = getattr(posix, "readinto", None)
 _readv = posix.readv
 _sendfile = posix.sendfile
 _splice = getattr(posix, "splice", None)
@@ -46,6 +47,9 @@ _real_fcntl = _fcntl.fcntl
 _real_flock = _fcntl.flock
 _real_ioctl = _fcntl.ioctl
 _real_lockf = _fcntl.lockf
+
+_CLONES = (0x40049409, 0x4020940D)
+"""FICLONE and FICLONERANGE, which not every Python names: tmpfs knows that it cannot do them."""
 
 # Names of what takes a descriptor first; then what it does with a virtual one.
 _Simple = Callable[..., Any]
@@ -150,6 +154,12 @@ class PatchedDescriptors:
         if fd < FIRST_DESCRIPTOR:
             return _readv(fd, buffers)
         return _read_into_all(self._descriptors.find(fd), buffers)
+
+    def readinto(self, fd: int, buffer: Any, /) -> int:
+        number = as_descriptor(fd)
+        if number < FIRST_DESCRIPTOR:
+            return _readinto(fd, buffer)  # type: ignore[misc, no-any-return]
+        return _read_into_all(self._descriptors.find(number), [buffer])
 
     def preadv(self, fd: int, buffers: Any, offset: int, flags: int = 0, /) -> int:
         if fd < FIRST_DESCRIPTOR:
@@ -272,7 +282,7 @@ class PatchedDescriptors:
         if number < FIRST_DESCRIPTOR:
             return _real_ioctl(fd, request, arg, mutate_flag)
         self._descriptors.find(number)
-        raise os_error(errno.ENOTTY)
+        raise os_error(errno.EOPNOTSUPP if request in _CLONES else errno.ENOTTY)
 
     def lockf(
         self,

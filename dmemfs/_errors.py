@@ -84,6 +84,23 @@ def os_error(code: int, path: Any = None, path2: Any = None) -> OSError:
     return OSError(code, os.strerror(code), os.fspath(path), None, os.fspath(path2))
 
 
+def errno_of(error: OSError) -> int:
+    """Return the errno of an error of the system, which has one."""
+    assert error.errno is not None
+    return error.errno
+
+
+def refusal(what: str, path: Any) -> OSError:
+    """Return the error for what needs a real file, naming the way out."""
+    shown = os.fsdecode(path) if not isinstance(path, int) else "<path of the file>"
+    return OSError(
+        errno.ENOTSUP,
+        f"{os.strerror(errno.ENOTSUP)}: {what}, since only this process can see it. Use a real "
+        f"copy: with dmemfs.materialize({shown!r}) as real: ...",
+        path,
+    )
+
+
 def require_c_int(value: int) -> None:
     """Raise OverflowError for an integer that would not fit into a C int, as `os` does."""
     if not -(1 << 31) <= operator.index(value) < 1 << 31:

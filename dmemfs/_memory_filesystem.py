@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import operator
 import os
 from collections.abc import Iterable
@@ -11,19 +10,24 @@ from typing import IO, Any, Literal, Self
 from ._errors import NotCopyable
 from ._files.locks import LockGrant, LockTable
 from ._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
-from ._interception.real import RealTrees
+from ._files.opening import finish, node_to_open
+from ._interception.faults import Faults
+from ._interception.real import RealTrees, copy_read_only
 from ._mount.mount import Mount
+from ._nodes.accounts import limit_or_none
 from ._nodes.memory_limit import memory_limit
 from ._nodes.nodes import File
 from ._paths import StrPath, is_plain_name
+from ._snapshots.cloning import copy_into
+from ._snapshots.methods import Snapshots
+from ._transfer.methods import Transfer
 from ._tree.invariants import check_invariants, check_versions
 
 DEFAULT_LOCK_TIMEOUT = 10.0
-_TEXT_CHUNK = 1 << 15
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 
 
-class MemoryFileSystem(NotCopyable, RealTrees):
+class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; there is no current directory, and
@@ -138,7 +142,7 @@ class MemoryFileSystem(NotCopyable, RealTrees):
                 directory = self._directories[head]
                 found: Any = directory.children.get(name)
                 if how.exclusive:
-                    found = self._open_node(path, how)
+                    found = node_to_open(self, path, how)
                 elif type(found) is File:
                     if how.truncates:
                         self._empty(found)
@@ -146,11 +150,11 @@ class MemoryFileSystem(NotCopyable, RealTrees):
                     if found is None and how.creates and is_plain_name(name):
                         found = self._create_file(directory, name, path)
                     if type(found) is not File:
-                        found = self._open_node(path, how)
+                        found = node_to_open(self, path, how)
                 node = found
             except (KeyError, AttributeError, TypeError):
                 path = os.fspath(path)
-                node = self._open_node(path, how)
+                node = node_to_open(self, path, how)
         file = how.file_class()
         file._fs = self
         file._node = node
@@ -159,34 +163,9 @@ class MemoryFileSystem(NotCopyable, RealTrees):
         file._how = how
         file.name = path
         file.closed = False
-        if buffering != -1 and buffering != 1:
-            if buffering == 0:
-                return file.detach()  # type: ignore[return-value]
-            file._put_buffer(buffering)
-        if not how.text:
+        if buffering == -1 and not how.text:
             return file  # type: ignore[return-value]
-        try:
-            wrapper = io.TextIOWrapper(file, encoding, errors, newline, buffering == 1)
-        except BaseException:
-            file.close()
-            raise
-        wrapper.mode = mode  # type: ignore[misc]
-        if node.size > _TEXT_CHUNK and mode in ("r", "rt"):
-            # Four times as much per call as by default: the calls are in Python here. Where it is
-            # written too, the size shows in where a write after a read goes.
-            wrapper._CHUNK_SIZE = _TEXT_CHUNK  # type: ignore[attr-defined]
-        return wrapper
-
-    def _new_like(self, max_bytes: int | None, max_nodes: int | None) -> Self:
-        return type(self)(max_quota=max_bytes, max_nodes=max_nodes)
-
-    def _open_node(self, path: StrPath, how: OpenMode, *, truncate: bool = True) -> File:
-        """Return the node to open, made or emptied as `how` asks."""
-        with self._lock:
-            node = self._file_to_open(path, create=how.creates, exclusive=how.exclusive)
-            if how.truncates and truncate:
-                self._empty(node)
-            return node
+        return finish(file, node, mode, buffering, encoding, errors, newline)
 
     def _open_and_lock(
         self, path: StrPath, how: OpenMode, lock: str | None, timeout: float | None
@@ -195,10 +174,10 @@ class MemoryFileSystem(NotCopyable, RealTrees):
         if lock is None:
             if timeout is not None:
                 raise ValueError("lock_timeout goes with lock='shared' or lock='exclusive'")
-            return self._open_node(path, how), None
+            return node_to_open(self, path, how), None
         if lock not in ("shared", "exclusive"):
             raise ValueError(f"lock must be 'shared', 'exclusive' or None, not {lock!r}")
-        node = self._open_node(path, how, truncate=False)
+        node = node_to_open(self, path, how, truncate=False)
         grant = self._acquire(node, path, shared=lock == "shared", timeout=timeout)
         if how.truncates:
             self._empty(node)
@@ -226,6 +205,23 @@ class MemoryFileSystem(NotCopyable, RealTrees):
             FileNotFoundError: there is nothing.
         """
         return self._acquire(self._find(path), path, shared=shared, timeout=timeout)
+
+    def clone(self) -> Self:
+        """Return an independent file system with the same tree; contents are shared until written.
+
+        Modes, owners, times, hard links and quotas of directories are the same, and the limits. Not
+        copied are snapshots, locks, and files that were removed and are still open.
+
+        Complexity: O(nodes and blocks), without their bytes.
+        """
+        root = self._account
+        limits = (limit_or_none(root.byte_limit), limit_or_none(root.node_limit))
+        other = (self._plain_class or type(self))(max_quota=limits[0], max_nodes=limits[1])
+        with self._lock:
+            copy_into(other, self._root)
+        other._account.guard_memory(root.min_free_memory)
+        copy_read_only(self, other)
+        return other
 
     def mount(self, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()) -> Mount:
         """Let everything in this process that opens paths below `point` work here.

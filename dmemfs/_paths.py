@@ -82,3 +82,8 @@ def too_long(text: str, limit: int) -> bool:
 def join(directory: str, name: str) -> str:
     """Return the path of `name` in `directory`, as os.path.join does for a relative name."""
     return directory + name if directory.endswith("/") or not directory else f"{directory}/{name}"
+
+
+def directory_above(path: str) -> str:
+    """Return the path of the directory that holds the last component of `path`."""
+    return path.rstrip("/").rpartition("/")[0].rstrip("/")

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from .._nodes.accounts import Account, UnlinkedAccount
+from .._nodes.accounts import UnlinkedAccount
 from .._nodes.content import Content, kept_of
 from .._nodes.nodes import Directory, File, Node
-from .history import (
+from .versions import (
     FILE_NLINK,
     DirectoryState,
-    Unfinished,
+    Remembering,
     Version,
     all_versions,
     do_to_the_end,
 )
 
 
-class Versioned(Protocol):
-    """The file system, as far as its versions go."""
-
-    _account: Account
-    _newest: Version | None
-    _restoration: Unfinished | None
-
-
-def release(fs: Versioned, version: Version) -> None:
+def release(fs: Remembering, version: Version) -> None:
     """Free what is kept for a version that nobody needs, and for others that only led to it.
 
     A version with several preceding ones stays, since they say what is different from it. Where
@@ -50,7 +40,7 @@ def release(fs: Versioned, version: Version) -> None:
         current = following
 
 
-def _drop(fs: Versioned, version: Version) -> None:
+def _drop(fs: Remembering, version: Version) -> None:
     """Let go of a version that none precedes."""
     following = version.following
     left = (
@@ -68,7 +58,7 @@ def _drop(fs: Versioned, version: Version) -> None:
     version.forget_differences()
 
 
-def _empty_removed(fs: Versioned, directories: list[Directory]) -> None:
+def _empty_removed(fs: Remembering, directories: list[Directory]) -> None:
     """Let directories that are not there by now lose what no version has in them any more."""
     gone = [
         (directory.children, name)
@@ -85,7 +75,7 @@ def _empty_removed(fs: Versioned, directories: list[Directory]) -> None:
     do_to_the_end(forget)
 
 
-def _entries_of_nobody(fs: Versioned, directory: Directory) -> list[str]:
+def _entries_of_nobody(fs: Remembering, directory: Directory) -> list[str]:
     """Return the names in a removed directory that no version needs its `children` for.
 
     A version finds its entries in those of the next state of the directory on the way to the
@@ -109,7 +99,7 @@ def _entries_of_nobody(fs: Versioned, directory: Directory) -> list[str]:
     ]
 
 
-def _forget_nameless(fs: Versioned, files: list[File]) -> None:
+def _forget_nameless(fs: Remembering, files: list[File]) -> None:
     """Forget what open files were that have no name, at present and in all versions.
 
     What is written to them stays from now on, whatever is restored.
@@ -127,7 +117,7 @@ def _forget_nameless(fs: Versioned, files: list[File]) -> None:
             version.created.pop(file, None)
 
 
-def _forget_file(fs: Versioned, version: Version, file: File) -> None:
+def _forget_file(fs: Remembering, version: Version, file: File) -> None:
     """Let the file be in a version what it is in the following one."""
     account = fs._account
     watch = _Watch()
@@ -157,7 +147,7 @@ class _Watch:
         self.changed = True
 
 
-def _merge(fs: Versioned, version: Version, earlier: Version) -> None:
+def _merge(fs: Remembering, version: Version, earlier: Version) -> None:
     """Let the version before `version` say what is different from the one after it."""
     following = version.following
     siblings: tuple[Version, ...] = ()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from itertools import pairwise
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 
-from .._nodes.accounts import Account, UnlinkedRecord
+from .._nodes.accounts import UnlinkedRecord
 from .._nodes.content import BlockList, Content, content_size, kept_of
 from .._nodes.nodes import Directory, File, Node, Symlink
-from .history import (
+from .versions import (
     FILE_NLINK,
     LINK_NLINK,
     MOST_ORDERED,
     REMOVED,
     DirectoryState,
-    Unfinished,
+    Remembering,
     Version,
     all_versions,
     directory_attributes,
@@ -27,17 +26,6 @@ from .history import (
 )
 
 _contents = attrgetter("content")
-
-
-class Present(Protocol):
-    """The file system, as far as going back changes it."""
-
-    _account: Account
-    _root: Directory
-    _directories: dict[str, Directory]
-    _newest: Version | None
-    _restoration: Unfinished | None
-    _restore_guards: list[Callable[[Collection[Node]], None]]
 
 
 class Restoration:
@@ -51,7 +39,7 @@ class Restoration:
         target: the version to go back to.
     """
 
-    def __init__(self, fs: Present, target: Version) -> None:
+    def __init__(self, fs: Remembering, target: Version) -> None:
         self._fs = fs
         self._target = target
         self._ready = False

@@ -7,18 +7,20 @@ first.
 
 from __future__ import annotations
 
+import posixpath
 import weakref
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from .. import _paths
 from .._errors import os_error
 from .._files import binary
 from .._files.modes import OPEN_MODES
-from .._nodes.nodes import File, Node
+from .._nodes.nodes import Directory, File, Node
 from .._paths import StrPath
-from .._transfer.dictionaries import Trees
 from .._tree.storage import Cursor
+from .._tree.tree import Tree
 
 _Method = Callable[..., Any]
 
@@ -30,13 +32,13 @@ class Request(NamedTuple):
         operation: one of `OPERATIONS`.
         paths: what it is to be done to, as given; of a file object, its name; of a descriptor in a
             mount, the node.
-        node: the file, of an operation of a file object.
+        node: the file, of an operation of a file object or a descriptor.
         changes: whether it would change anything.
     """
 
     operation: str
     paths: tuple[Any, ...]
-    node: File | None
+    node: Node | None
     changes: bool
 
     def error(self, code: int) -> OSError:
@@ -61,61 +63,82 @@ class Interceptor(Protocol):
         ...
 
 
-class Interception(Trees):
-    """Lets interceptors be asked before operations.
+def intercept(tree: Tree, interceptors: Iterable[Interceptor]) -> None:
+    """Let these and nobody else be asked from now on, with the lock held."""
+    tree._interceptors = tuple(interceptors)
+    operations = frozenset[str]().union(*(one.operations for one in tree._interceptors))
+    plain: Any = tree._plain_class or type(tree)
+    tree.__class__ = _asking_class(plain, operations) if operations else plain
+    (_read_by_asking.add if "read" in operations else _read_by_asking.discard)(tree)
+    binary.read_through_file_system(bool(_read_by_asking))
 
-    Attributes:
-        _interceptors: who is asked, in this order.
-        _plain_class: the class without interception, if this is one with it.
-    """
 
-    _interceptors: tuple[Interceptor, ...] = ()
-    _plain_class: ClassVar[Any] = None
+def ask(
+    tree: Tree, operation: str, *paths: Any, node: Node | None = None, changes: bool | None = None
+) -> None:
+    """Raise what somebody has against an operation; see `Tree._ask`."""
+    if changes is None:
+        changes = operation not in _QUESTIONS
+    request = Request(operation, paths, node, changes)
+    error = None
+    try:
+        with tree._lock:
+            error = _obstacle_to(tree, request)
+        if error is not None:
+            raise error
+    finally:
+        del request, paths, node, error  # see UnlinkedRecord
 
-    def _intercept(self, interceptors: Iterable[Interceptor]) -> None:
-        """Let these and nobody else be asked from now on, with the lock held."""
-        self._interceptors = tuple(interceptors)
-        operations = frozenset[str]().union(*(one.operations for one in self._interceptors))
-        plain: Any = self._plain_class or type(self)
-        self.__class__ = _asking_class(plain, operations) if operations else plain
-        (_read_by_asking.add if "read" in operations else _read_by_asking.discard)(self)
-        binary.read_through_file_system(bool(_read_by_asking))
 
-    def _ask(
-        self, operation: str, *paths: Any, node: File | None = None, changes: bool | None = None
-    ) -> None:
-        """Raise what somebody has against an operation.
-
-        Also for stand-ins of functions of `os` that do what is no method here.
-
-        Args:
-            operation: what is about to be done.
-            paths: to what, as given.
-            node: the file, of an operation of a file object.
-            changes: whether anything is changed, where the operation does not tell.
-        """
-        if changes is None:
-            changes = operation not in _QUESTIONS
-        request = Request(operation, paths, node, changes)
-        error = None
-        try:
-            with self._lock:
-                error = self._obstacle_to(request)
+def _obstacle_to(tree: Tree, request: Request) -> BaseException | None:
+    for interceptor in tree._interceptors:
+        if request.operation in interceptor.operations:
+            error: BaseException | None = interceptor.obstacle(request)
             if error is not None:
-                raise error
-        finally:
-            del request, paths, node, error  # see UnlinkedRecord
-
-    def _obstacle_to(self, request: Request) -> BaseException | None:
-        for interceptor in self._interceptors:
-            if request.operation in interceptor.operations:
-                error = interceptor.obstacle(request)
-                if error is not None:
-                    return error
-        return None
+                return error
+    return None
 
 
-_read_by_asking: weakref.WeakSet[Interception] = weakref.WeakSet()
+def path_asked_for(tree: Tree, path: Any, node: Node | None) -> str | None:
+    """Return the path in this file system of what an operation is about, None for a wrong one.
+
+    That of a file that was opened by another path, in a mount or before a rename, is found by
+    a look through the tree.
+    """
+    if isinstance(path, Node):  # what is open in a mount
+        return "/" if path is tree._root else find_path(tree, path)
+    try:
+        text = posixpath.normpath("/" + _paths.as_text(path).lstrip("/"))
+    except (TypeError, ValueError):
+        return None if node is None else find_path(tree, node)
+    if node is None or tree._peek(text) is node:
+        return text
+    return find_path(tree, node) or text
+
+
+def find_path(tree: Tree, node: Node) -> str:
+    """Return a path of a node, the last known one of a file without a name.
+
+    Complexity: O(nodes), unless the path that was found before is still right.
+    """
+    known = tree._paths_found.get(node, "") if isinstance(node, File) else ""
+    if known and tree._peek(known, follow=False) is node:
+        return known
+    pending: list[tuple[str, Directory]] = [("/", tree._root)]
+    while pending:
+        base, directory = pending.pop()
+        for name, child in directory.children.items():
+            path = _paths.join(base, name)
+            if child is node:
+                if isinstance(child, File):
+                    tree._paths_found[child] = path
+                return path
+            if isinstance(child, Directory):
+                pending.append((path, child))
+    return known
+
+
+_read_by_asking: weakref.WeakSet[Tree] = weakref.WeakSet()
 """The file systems in which somebody is asked before each read."""
 
 _QUESTIONS = {"listdir", "read", "readlink", "stat"}
@@ -153,7 +176,7 @@ def _asking_class(plain: Any, operations: frozenset[str]) -> Any:
         "__module__": plain.__module__,
         "__qualname__": plain.__qualname__,
         "__slots__": (),
-        "_new_like": _new_like,
+        "_ask": ask,
         "_plain_class": plain,
     }
     for name, operation in _METHODS_OF_ONE_PATH.items():
@@ -168,71 +191,65 @@ def _asking_class(plain: Any, operations: frozenset[str]) -> Any:
     return type(plain.__name__, (plain,), members)
 
 
-def _new_like(self: Any, max_bytes: int | None, max_nodes: int | None) -> Any:
-    return self._plain_class(max_quota=max_bytes, max_nodes=max_nodes)
-
-
 def _asks_for_path(method: _Method, operation: str) -> _Method:
     @wraps(method)
-    def ask(self: Interception, path: StrPath = "/", *arguments: Any, **named: Any) -> Any:
-        self._ask(operation, path)
+    def asking(self: Tree, path: StrPath = "/", *arguments: Any, **named: Any) -> Any:
+        ask(self, operation, path)
         return method(self, path, *arguments, **named)
 
-    return ask
+    return asking
 
 
 def _asks_for_paths(method: _Method, operation: str) -> _Method:
     @wraps(method)
-    def ask(self: Interception, src: StrPath, dst: StrPath) -> Any:
-        self._ask(operation, src, dst)
+    def asking(self: Tree, src: StrPath, dst: StrPath) -> Any:
+        ask(self, operation, src, dst)
         return method(self, src, dst)
 
-    return ask
+    return asking
 
 
 # The methods that are not as simple.
 
 
 def _asking_open(method: _Method) -> _Method:
-    def ask(
-        self: Interception, path: StrPath, mode: str = "r", *arguments: Any, **named: Any
-    ) -> Any:
+    def asking(self: Tree, path: StrPath, mode: str = "r", *arguments: Any, **named: Any) -> Any:
         if mode in OPEN_MODES:  # else it is wrong, and that is the error to raise
-            self._ask("open", path, changes=bool(set(mode) & set("wax+")))
+            ask(self, "open", path, changes=bool(set(mode) & set("wax+")))
         return method(self, path, mode, *arguments, **named)
 
-    return ask
+    return asking
 
 
 def _asking_read_bytes(method: _Method) -> _Method:
-    def ask(self: Interception, path: StrPath) -> Any:
-        self._ask("open", path, changes=False)
+    def asking(self: Tree, path: StrPath) -> Any:
+        ask(self, "open", path, changes=False)
         return method(self, path)
 
-    return ask
+    return asking
 
 
 def _asking_copy(method: _Method) -> _Method:
-    def ask(self: Interception, src: StrPath, dst: StrPath) -> Any:
-        self._ask("open", src, changes=False)
-        self._ask("read", src)
+    def asking(self: Tree, src: StrPath, dst: StrPath) -> Any:
+        ask(self, "open", src, changes=False)
+        ask(self, "read", src)
         return method(self, src, dst)
 
-    return ask
+    return asking
 
 
 def _asking_put(method: _Method) -> _Method:
-    def ask(self: Interception, path: StrPath, *arguments: Any, **named: Any) -> None:
-        self._ask("open", path, changes=True)
-        self._ask("write", path)
+    def asking(self: Tree, path: StrPath, *arguments: Any, **named: Any) -> None:
+        ask(self, "open", path, changes=True)
+        ask(self, "write", path)
         method(self, path, *arguments, **named)
 
-    return ask
+    return asking
 
 
 def _asking_mkdir(method: _Method) -> _Method:
-    def ask(
-        self: Interception,
+    def asking(
+        self: Tree,
         path: StrPath,
         mode: int = 0o777,
         *,
@@ -240,22 +257,22 @@ def _asking_mkdir(method: _Method) -> _Method:
         exist_ok: bool = False,
     ) -> None:
         if not parents:  # else each directory comes here by itself
-            self._ask("mkdir", path)
+            ask(self, "mkdir", path)
         method(self, path, mode, parents=parents, exist_ok=exist_ok)
 
-    return ask
+    return asking
 
 
 def _asking_symlink(method: _Method) -> _Method:
-    def ask(self: Interception, src: StrPath, dst: StrPath, *arguments: Any, **named: Any) -> None:
-        self._ask("symlink", dst)
+    def asking(self: Tree, src: StrPath, dst: StrPath, *arguments: Any, **named: Any) -> None:
+        ask(self, "symlink", dst)
         method(self, src, dst, *arguments, **named)
 
-    return ask
+    return asking
 
 
 def _asking_read(method: _Method) -> _Method:
-    def ask(self: Interception, cursor: Cursor, target: Any) -> Any:
+    def asking(self: Tree, cursor: Cursor, target: Any) -> Any:
         try:
             _ask_for_cursor(self, "read", cursor)
         except BaseException:
@@ -263,56 +280,56 @@ def _asking_read(method: _Method) -> _Method:
             raise
         return method(self, cursor, target)
 
-    return ask
+    return asking
 
 
 def _asking_read_page(method: _Method) -> _Method:
-    def ask(self: Interception, node: File, *arguments: Any) -> Any:
+    def asking(self: Tree, node: File, *arguments: Any) -> Any:
         try:
-            self._ask("read", node, node=node)
+            ask(self, "read", node, node=node)
         except BaseException:
             del node  # see UnlinkedRecord
             raise
         return method(self, node, *arguments)
 
-    return ask
+    return asking
 
 
 def _asking_write(method: _Method) -> _Method:
-    def ask(self: Interception, cursor: Cursor, data: Any, count: int, at_end: bool = False) -> Any:
+    def asking(self: Tree, cursor: Cursor, data: Any, count: int, at_end: bool = False) -> Any:
         _ask_for_cursor(self, "write", cursor)
         return method(self, cursor, data, count, at_end)
 
-    return ask
+    return asking
 
 
 def _asking_write_page(_method: _Method) -> _Method:
-    def ask(
-        self: Interception, cursor: Cursor, position: int, count: int, memory: Any, start: int
+    def asking(
+        self: Tree, cursor: Cursor, position: int, count: int, memory: Any, start: int
     ) -> Any:
         cursor._position = position
         return self._write(cursor, memory[start : start + count], count)  # which asks
 
-    return ask
+    return asking
 
 
 def _asking_truncate(method: _Method) -> _Method:
-    def ask(self: Interception, node: File, size: int, path: Any) -> None:
+    def asking(self: Tree, node: File, size: int, path: Any) -> None:
         try:
-            self._ask("truncate", path, node=node)
+            ask(self, "truncate", path, node=node)
         except BaseException:
             del node  # see UnlinkedRecord
             raise
         method(self, node, size, path)
 
-    return ask
+    return asking
 
 
-def _ask_for_cursor(fs: Interception, operation: str, cursor: Cursor) -> None:
+def _ask_for_cursor(fs: Tree, operation: str, cursor: Cursor) -> None:
     node = cursor._node
     try:
         if type(node) is File:  # else the file object is closed, and that is the error to raise
-            fs._ask(operation, cursor.name, node=node)
+            ask(fs, operation, cursor.name, node=node)
     finally:
         del cursor, node  # see UnlinkedRecord
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import operator
 import os
-import posixpath
-import weakref
 from typing import Any
 
 from .. import _paths
 from .._errors import NotCopyable
-from .._nodes.nodes import Directory, File, Node
 from .._paths import StrPath
 from .._tree.patterns import matches_path
-from .asking import OPERATIONS, Interception, Request
+from .._tree.tree import Tree
+from .asking import OPERATIONS, Request, intercept, path_asked_for
 
 
 class Fault(NotCopyable):
@@ -28,7 +26,7 @@ class Fault(NotCopyable):
 
     def __init__(
         self,
-        fs: Faults,
+        fs: Tree,
         operations: frozenset[str],
         pattern: str | None,
         error: int | BaseException,
@@ -56,7 +54,7 @@ class Fault(NotCopyable):
             if not self.closed:
                 self.closed = True
                 fs = self._fs
-                fs._intercept(one for one in fs._interceptors if one is not self)
+                intercept(fs, (one for one in fs._interceptors if one is not self))
 
     def __enter__(self) -> Fault:
         return self
@@ -79,18 +77,14 @@ class Fault(NotCopyable):
 
     def _concerns(self, request: Request, pattern: str) -> bool:
         for path in request.paths:
-            text = self._fs._path_asked_for(path, request.node)
+            text = path_asked_for(self._fs, path, request.node)
             if text is not None and matches_path(text, pattern):
                 return True
         return False
 
 
-class Faults(Interception):
+class Faults(Tree):
     """Lets operations fail on purpose."""
-
-    def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
-        super().__init__(max_bytes, max_nodes)
-        self._paths_found: weakref.WeakKeyDictionary[File, str] = weakref.WeakKeyDictionary()
 
     def fail(
         self,
@@ -144,45 +138,8 @@ class Faults(Interception):
         pattern = None if path is None else _paths.as_text(path)
         fault = Fault(self, operations, pattern, error, after, times)
         with self._lock:
-            self._intercept((*self._interceptors, fault))
+            intercept(self, (*self._interceptors, fault))
         return fault
-
-    def _path_asked_for(self, path: Any, node: File | None) -> str | None:
-        """Return the path in this file system of what an operation is about, None for a wrong one.
-
-        That of a file that was opened by another path, in a mount or before a rename, is found by
-        a look through the tree.
-        """
-        if isinstance(path, Node):  # what is open in a mount
-            return "/" if path is self._root else self._find_path(path)
-        try:
-            text = posixpath.normpath("/" + _paths.as_text(path).lstrip("/"))
-        except (TypeError, ValueError):
-            return None if node is None else self._find_path(node)
-        if node is None or self._peek(text) is node:
-            return text
-        return self._find_path(node) or text
-
-    def _find_path(self, node: Node) -> str:
-        """Return a path of a node, the last known one of a file without a name.
-
-        Complexity: O(nodes), unless the path that was found before is still right.
-        """
-        known = self._paths_found.get(node, "") if isinstance(node, File) else ""
-        if known and self._peek(known, follow=False) is node:
-            return known
-        pending: list[tuple[str, Directory]] = [("/", self._root)]
-        while pending:
-            base, directory = pending.pop()
-            for name, child in directory.children.items():
-                path = _paths.join(base, name)
-                if child is node:
-                    if isinstance(child, File):
-                        self._paths_found[child] = path
-                    return path
-                if isinstance(child, Directory):
-                    pending.append((path, child))
-        return known
 
 
 def _as_errno(error: Any) -> int:

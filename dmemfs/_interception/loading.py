@@ -17,11 +17,12 @@ from functools import partial
 from typing import Any
 
 from .. import _paths
-from .._history.history import REMOVED, AccountState, Version, do_to_the_end
+from .._history.history import versions_of
+from .._history.versions import REMOVED, AccountState, Version, do_to_the_end
 from .._nodes.content import BlockList
 from .._nodes.lazy import Unloaded, UnreadBlocks, unread_content
 from .._nodes.nodes import Directory, File, Node, Symlink
-from .._snapshots.methods import Snapshots
+from .._tree.tree import Tree
 
 # What is mounted replaces these in their modules, and real files are meant here.
 _open = io.open
@@ -38,7 +39,7 @@ class RealEntries:
     operation.
     """
 
-    def __init__(self, fs: Snapshots) -> None:
+    def __init__(self, fs: Tree) -> None:
         self._fs = fs
 
     def make_node(self, path: str, status: os.stat_result, parent: Directory) -> Node | None:
@@ -84,7 +85,7 @@ class RealEntries:
                         self._load_entries(path, directory, entries)
             return entries[0]
 
-        def load_again(fs: Snapshots, copy: Directory) -> None:
+        def load_again(fs: Tree, copy: Directory) -> None:
             RealEntries(fs).show_directory(path, copy)
 
         directory.children = Unloaded(load, load_again)
@@ -95,7 +96,7 @@ class RealEntries:
         count = len(children)
         links = sum(isinstance(child, Directory) for child in children.values())
         account.require(0, count, path)
-        versions = self._fs._versions()
+        versions = versions_of(self._fs)
         knowing = [one for one in versions if _has_directory(one, directory)]
         nodes = dict.fromkeys(children.values())
         counts = _counted(knowing, account, 0, count)
@@ -185,7 +186,7 @@ class RealEntries:
             raise
         knowing = [
             one
-            for one in self._fs._versions()
+            for one in versions_of(self._fs)
             if _is_unchanged(one, file) and (is_there or _has_directory(one, parent))
         ]
         counts = _counted(knowing, account, stored, 0)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import os
 from time import time_ns
-from typing import Any, Self
+from typing import Any
 
 from .. import _paths
+from .._history.history import preserve_creation
 from .._nodes.nodes import Directory, Node
 from .._paths import StrPath
-from .._tree.removal import Made, is_within
-from .asking import Request
-from .faults import Faults
+from .._tree.renaming import Made, is_within
+from .._tree.tree import Tree
+from .asking import Request, find_path, intercept, path_asked_for
 from .loading import RealEntries
 
 # What is mounted replaces these in their module, and the disk is meant here.
@@ -26,7 +27,7 @@ _CHANGES_OF_ENTRIES = frozenset(
 _MAKE_THE_LAST_PATH = frozenset(("copy_tree", "link", "mkdir", "symlink"))
 
 
-class RealTrees(Faults):
+class RealTrees(Tree):
     """Shows real files and directories in the tree."""
 
     _read_only: ReadOnly | None = None
@@ -81,10 +82,10 @@ class RealTrees(Faults):
                 if not writable:
                     guard.tops.add(node)
                     if guard not in self._interceptors:
-                        self._intercept((guard, *self._interceptors))
+                        intercept(self, (guard, *self._interceptors))
                         self._read_only = guard
                 if self._newest is not None:
-                    self._preserve_creation(directory, name, node)
+                    preserve_creation(self, directory, name, node)
             except BaseException:
                 self._unmake(made)
                 raise
@@ -93,18 +94,18 @@ class RealTrees(Faults):
             directory.mtime = directory.ctime = now
             directory.children[name] = node
 
-    def clone(self) -> Self:
-        other: Any = super().clone()
-        guard = self._read_only
-        if guard is not None:
-            with self._lock:
-                paths = [path for top in guard.tops if (path := self._find_path(top))]
-            copy = ReadOnly(other)
-            copy.tops.update(other._find(path, follow=False) for path in paths)
-            with other._lock:
-                other._intercept((copy,))
-            other._read_only = copy
-        return other  # type: ignore[no-any-return]
+
+def copy_read_only(source: RealTrees, copy: RealTrees) -> None:
+    """Let the clone of a tree refuse to change what is read-only there."""
+    guard = source._read_only
+    if guard is not None:
+        with source._lock:
+            paths = [path for top in guard.tops if (path := find_path(source, top))]
+        own = ReadOnly(copy)
+        own.tops.update(copy._find(path, follow=False) for path in paths)
+        with copy._lock:
+            intercept(copy, (own,))
+        copy._read_only = own
 
 
 class ReadOnly:
@@ -116,7 +117,7 @@ class ReadOnly:
 
     operations = _CHANGES_OF_NODES | _CHANGES_OF_ENTRIES
 
-    def __init__(self, fs: Faults) -> None:
+    def __init__(self, fs: Tree) -> None:
         self._fs = fs
         self.tops: set[Node] = set()
 
@@ -134,7 +135,7 @@ class ReadOnly:
     def _is_read_only(self, path: Any, request: Request) -> bool:
         operation = request.operation
         follow = operation in _CHANGES_OF_NODES
-        text = self._fs._path_asked_for(path, request.node)
+        text = path_asked_for(self._fs, path, request.node)
         try:
             if text is None:
                 return False

@@ -13,8 +13,8 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from .._errors import NotCopyable, report_unraisable
-from .._interception.asking import Interception
 from .._paths import StrPath
+from .._tree.tree import Tree
 from .descriptors import DescriptorTable
 from .table import (
     DEVICES,
@@ -29,7 +29,7 @@ _LISTENERS = "dmemfs.mount"
 _SHARED_PREFIXES = {"/", "/usr", "/usr/local"}
 """Prefixes of a Python that came with the system: most of what is there is not Python's."""
 
-_Resolve = Callable[[str], "tuple[Interception, str] | None"]
+_Resolve = Callable[[str], "tuple[Tree, str] | None"]
 
 
 class Mount(NotCopyable):
@@ -43,7 +43,7 @@ class Mount(NotCopyable):
     """
 
     def __init__(
-        self, fs: Interception, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
+        self, fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
     ) -> None:
         self.fs = fs
         text = posixpath.abspath(os.fsdecode(point))
@@ -214,7 +214,7 @@ class _Process:
                 self._points.remove()
             self.table.take_away(mounted)
 
-    def resolve(self, path: str) -> tuple[Interception, str] | None:
+    def resolve(self, path: str) -> tuple[Tree, str] | None:
         """Return the mounted file system to which a path leads, and the path in it."""
         try:
             place = self.table.locate(path)
@@ -235,9 +235,7 @@ class _Process:
 process = _Process()
 
 
-def mount(
-    fs: Interception, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
-) -> Mount:
+def mount(fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()) -> Mount:
     """Let everything in this process that opens paths below `point` work on a file system.
 
     `open`, `os`, `pathlib`, `shutil`, `glob`, `tempfile`, `zipfile`, imports and what is built on

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 from .._errors import os_error
-from .._interception.asking import Interception
 from .._nodes.nodes import Directory
+from .._tree.tree import Tree
 
 _real_getcwd = os.getcwd
 
@@ -56,7 +56,7 @@ class Mounted:
 
     __slots__ = ("_most_handles", "fs", "handles", "offset", "passed", "point")
 
-    def __init__(self, fs: Interception, point: str, passed: tuple[str, ...] = ()) -> None:
+    def __init__(self, fs: Tree, point: str, passed: tuple[str, ...] = ()) -> None:
         self.fs = fs
         self.point = point
         self.offset = 0 if point == "/" else len(point)
@@ -120,7 +120,7 @@ class DirectoryPlace:
         return self.mount.outer(self.inner())
 
 
-def path_of(fs: Interception, directory: Directory) -> str:
+def path_of(fs: Tree, directory: Directory) -> str:
     """Return the path of a directory that is known by its node.
 
     Raises:
@@ -283,9 +283,7 @@ class MountTable:
             raise LeadsOutsideError(plain)
         return f"{plain}/" if text.endswith("/") else plain
 
-    def _inside_of(
-        self, fs: Interception, target: str, pending: list[str], is_directory: bool
-    ) -> str:
+    def _inside_of(self, fs: Tree, target: str, pending: list[str], is_directory: bool) -> str:
         """Return where in `fs` the target of an absolute symbolic link is.
 
         Args:

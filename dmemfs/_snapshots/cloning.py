@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .._history.history import shared_content
+from .._history.versions import shared_content
 from .._nodes.accounts import Account, limit_or_none
 from .._nodes.lazy import Unloaded, copy_of_unread
 from .._nodes.nodes import Directory, File, Node, Symlink
-from .._tree.lookup import Lookup
+from .._tree.tree import Tree
 
 
-def copy_into(fs: Lookup, source: Directory) -> None:
+def copy_into(fs: Tree, source: Directory) -> None:
     """Let an empty file system have the tree below `source`, the root of another one.
 
     The lock of the other one is held. Complexity: O(nodes and blocks), without their bytes.
@@ -76,7 +76,7 @@ def _copy_attributes(source: Node, copy: Node) -> None:
 
 
 def _copy_of_file(
-    fs: Lookup, source: File, parent: Directory, accounts: dict[object, Account]
+    fs: Tree, source: File, parent: Directory, accounts: dict[object, Account]
 ) -> File:
     copy = File()
     content = source.content

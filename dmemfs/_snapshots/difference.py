@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .. import _paths
-from .._history.history import Version
+from .._history.versions import Version
 from .._nodes.content import BlockList, Content
 from .._nodes.lazy import is_unloaded
 from .._nodes.nodes import Directory, File, Node, Symlink

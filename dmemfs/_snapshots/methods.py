@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
 
-from .._history.versioning import Versioning
-from .._nodes.accounts import limit_or_none
-from .cloning import copy_into
+from .._history.history import is_in_operation, keep_version, release_dropped, restore_version
+from .._tree.tree import Tree
 from .snapshot import Snapshot, version_in
 
 
-class Snapshots(Versioning):
-    """Takes snapshots of the file system and restores them; makes clones."""
+class Snapshots(Tree):
+    """Takes snapshots of the file system and restores them."""
 
     def snapshot(self) -> Snapshot:
         """Keep the present state of the file system.
@@ -32,10 +30,10 @@ class Snapshots(Versioning):
 
         Complexity: O(1), and O(quotas of directories).
         """
-        self._refuse_in_operation("snapshot")
-        self._release_dropped()
+        _refuse_in_operation(self, "snapshot")
+        release_dropped(self)
         with self._lock:
-            snapshot = Snapshot(self, self._keep_version())
+            snapshot = Snapshot(self, keep_version(self))
             self._some_are_astray = False
         return snapshot
 
@@ -62,11 +60,11 @@ class Snapshots(Versioning):
         Complexity: O(changes between then and now), whatever the size of the tree. To a snapshot
             that is not the newest, also O(changes between those on the way).
         """
-        self._refuse_in_operation("restore")
-        self._release_dropped()
+        _refuse_in_operation(self, "restore")
+        release_dropped(self)
         version = version_in(snapshot, self)
         with self._lock:
-            replaced = self._restore_version(version)
+            replaced = restore_version(self, version)
         del replaced  # nobody waits for the lock while all that is freed
         with self._lock:
             self._account.settle_gone()
@@ -91,24 +89,10 @@ class Snapshots(Versioning):
                     self.restore(snapshot)
                     raise
 
-    def clone(self) -> Self:
-        """Return an independent file system with the same tree; contents are shared until written.
 
-        Modes, owners, times, hard links and quotas of directories are the same, and the limits. Not
-        copied are snapshots, locks, and files that were removed and are still open.
-
-        Complexity: O(nodes and blocks), without their bytes.
-        """
-        root = self._account
-        other = self._new_like(limit_or_none(root.byte_limit), limit_or_none(root.node_limit))
-        with self._lock:
-            copy_into(other, self._root)
-        other._account.guard_memory(root.min_free_memory)
-        return other
-
-    def _refuse_in_operation(self, what: str) -> None:
-        if self._is_in_operation():
-            raise RuntimeError(
-                f"{what}() in the middle of another operation, from a signal handler or a "
-                "finaliser: call it when the operation is complete"
-            )
+def _refuse_in_operation(tree: Tree, what: str) -> None:
+    if is_in_operation(tree):
+        raise RuntimeError(
+            f"{what}() in the middle of another operation, from a signal handler or a "
+            "finaliser: call it when the operation is complete"
+        )

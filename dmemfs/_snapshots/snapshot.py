@@ -9,14 +9,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 from .._errors import NotCopyable, os_error
 from .._files.modes import OPEN_MODES
+from .._files.opening import open_file
+from .._history.history import hold, release_dropped
 from .difference import Difference, compare
 from .view import show_past
 
 if TYPE_CHECKING:
-    from .._history.history import Version
-    from .._history.versioning import Hold, Versioning
+    from .._history.versions import Hold, Version
     from .._paths import StrPath
     from .._tree.listing import ScandirIterator
+    from .._tree.tree import Tree
 
 
 class Snapshot(NotCopyable):
@@ -34,11 +36,11 @@ class Snapshot(NotCopyable):
     """
 
     _hold: Hold | None = None
-    _past: Any = None
+    _past: Tree | None = None
 
-    def __init__(self, fs: Versioning, version: Version) -> None:
+    def __init__(self, fs: Tree, version: Version) -> None:
         self._fs = fs
-        self._hold = fs._hold(version, self)
+        self._hold = hold(fs, version, self)
 
     def __repr__(self) -> str:
         return f"<Snapshot of {self._fs!r}{', closed' if self.closed else ''}>"
@@ -49,12 +51,12 @@ class Snapshot(NotCopyable):
 
     def close(self) -> None:
         """Free what only this snapshot keeps. Complexity: O(changes since it was taken)."""
-        hold, drop = self._hold, self._fs._drop
+        hold, drop = self._hold, self._fs._let_go
         if hold is not None:
             self._hold = None
             drop(hold)  # nothing comes between: it is closed, and let go of, or neither
             self._past = None
-            self._fs._release_dropped()
+            release_dropped(self._fs)
 
     def __enter__(self) -> Snapshot:
         return self
@@ -67,8 +69,8 @@ class Snapshot(NotCopyable):
         hold = self._hold
         if hold is not None:
             self._past = None
-            self._fs._drop(hold)
-            self._fs._release_dropped(wait=False)
+            self._fs._let_go(hold)
+            release_dropped(self._fs, wait=False)
 
     def diff(self, other: Snapshot | None = None) -> Difference:
         """Return what is different in another state of the same file system.
@@ -103,23 +105,21 @@ class Snapshot(NotCopyable):
         """
         if mode in OPEN_MODES and set(mode) & set("wax+"):
             raise os_error(errno.EROFS, path)
-        file: IO[Any] = self._view().open(path, mode, buffering, encoding, errors, newline)
-        return file
+        return open_file(self._view(), path, mode, buffering, encoding, errors, newline)
 
     def read_bytes(self, path: StrPath) -> bytes:
         """Return the content of a file; see `MemoryFileSystem.read_bytes`."""
-        return self._view().read_bytes(path)  # type: ignore[no-any-return]
+        return self._view().read_bytes(path)
 
     def read_text(
         self, path: StrPath, encoding: str | None = None, errors: str | None = None
     ) -> str:
         """Return the content of a file as text; see `MemoryFileSystem.read_text`."""
-        return self._view().read_text(path, encoding, errors)  # type: ignore[no-any-return]
+        return self._view().read_text(path, encoding, errors)
 
     def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
         """Return the attributes of what `path` leads to; see `MemoryFileSystem.stat`."""
-        status: os.stat_result = self._view().stat(path, follow_symlinks=follow_symlinks)
-        return status
+        return self._view().stat(path, follow_symlinks=follow_symlinks)
 
     def lstat(self, path: StrPath) -> os.stat_result:
         """Return the attributes of `path`, of a symbolic link itself; see `stat`."""
@@ -127,34 +127,31 @@ class Snapshot(NotCopyable):
 
     def exists(self, path: StrPath) -> bool:
         """Tell whether `path` leads to something."""
-        return self._view().exists(path)  # type: ignore[no-any-return]
+        return self._view().exists(path)
 
     def is_file(self, path: StrPath) -> bool:
         """Tell whether `path` leads to a regular file."""
-        return self._view().is_file(path)  # type: ignore[no-any-return]
+        return self._view().is_file(path)
 
     def is_dir(self, path: StrPath) -> bool:
         """Tell whether `path` leads to a directory."""
-        return self._view().is_dir(path)  # type: ignore[no-any-return]
+        return self._view().is_dir(path)
 
     def is_symlink(self, path: StrPath) -> bool:
         """Tell whether `path` itself is a symbolic link."""
-        return self._view().is_symlink(path)  # type: ignore[no-any-return]
+        return self._view().is_symlink(path)
 
     def readlink(self, path: StrPath) -> str | bytes:
         """Return what a symbolic link says; see `MemoryFileSystem.readlink`."""
-        target: str | bytes = self._view().readlink(path)
-        return target
+        return self._view().readlink(path)
 
     def listdir(self, path: StrPath = "/") -> list[Any]:
         """Return the names in a directory; see `MemoryFileSystem.listdir`."""
-        names: list[Any] = self._view().listdir(path)
-        return names
+        return self._view().listdir(path)
 
     def scandir(self, path: StrPath = "/") -> ScandirIterator:
         """Return an iterator over the entries of a directory; see `MemoryFileSystem.scandir`."""
-        entries: ScandirIterator = self._view().scandir(path)
-        return entries
+        return self._view().scandir(path)
 
     def walk(
         self,
@@ -164,32 +161,23 @@ class Snapshot(NotCopyable):
         followlinks: bool = False,
     ) -> Iterator[tuple[Any, list[Any], list[Any]]]:
         """Yield path, directories and files of each directory; see `MemoryFileSystem.walk`."""
-        walk: Iterator[tuple[Any, list[Any], list[Any]]] = self._view().walk(
-            top, topdown, onerror, followlinks
-        )
-        return walk
+        return self._view().walk(top, topdown, onerror, followlinks)
 
     def glob(self, pattern: StrPath) -> list[Any]:
         """Return the sorted paths that match a pattern; see `MemoryFileSystem.glob`."""
-        paths: list[Any] = self._view().glob(pattern)
-        return paths
+        return self._view().glob(pattern)
 
-    def _view(self) -> Any:
-        """Return a file system that shows what is kept, and keeps it for whoever uses it."""
-        fs, past = self._fs, self._past
+    def _view(self) -> Tree:
+        """Return a tree that shows what is kept, and keeps it for whoever uses it."""
+        fs = self._fs
         version = version_in(self, fs)
-        if past is None:
-            # Not with the lock held: a new one waits for forks, and they for the locks of all.
-            made = fs._new_like(None, None)
-            with fs._lock:
-                past = self._past
-                if past is None:
-                    show_past(made, fs, version)
-                    self._past = past = made
-        return past
+        with fs._lock:
+            if self._past is None:
+                self._past = show_past(fs, version)
+            return self._past
 
 
-def version_in(snapshot: Snapshot, fs: Versioning) -> Version:
+def version_in(snapshot: Snapshot, fs: Tree) -> Version:
     """Return what a snapshot keeps of a file system.
 
     Raises:

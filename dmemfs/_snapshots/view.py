@@ -6,32 +6,33 @@ import weakref
 from functools import partial
 from typing import Any
 
-from .._history.history import Version
-from .._history.versioning import Hold, Versioning
+from .._history.history import hold, release_dropped
+from .._history.versions import Hold, Version
 from .._nodes.accounts import Account
 from .._nodes.content import BlockList, Content
 from .._nodes.lazy import Unloaded, UnreadBlocks, is_unread, unread_like
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._tree.tree import Tree
 
 
-def show_past(past: Versioning, fs: Versioning, version: Version) -> None:
-    """Let an empty file system show a version of another one, whose lock is held.
+def show_past(fs: Tree, version: Version) -> Tree:
+    """Return a tree that shows a version of another one, whose lock is held and becomes its own.
 
     Each directory is prepared when it is first looked into. Nothing may be written there.
     """
-    past._lock = fs._lock
-    past._try_lock, past._unlock = fs._try_lock, fs._unlock
+    past = Tree(None, None, fs._lock)
     past._device = fs._device
     view = _View(fs, version, past._account)
     view.show_directory(fs._root, past._root, past._root)
-    view.hold = fs._hold(version, past)
+    view.hold = hold(fs, version, past)
     weakref.finalize(past, view.forget).atexit = False
+    return past
 
 
 class _View:
     """Makes nodes that show what others were in a version."""
 
-    def __init__(self, fs: Versioning, version: Version, account: Account) -> None:
+    def __init__(self, fs: Tree, version: Version, account: Account) -> None:
         self._fs = fs
         self._version = version
         self._account = account
@@ -59,8 +60,8 @@ class _View:
         self._entries.clear()
         self._shown.clear()
         if self.hold is not None:
-            self._fs._drop(self.hold)
-            self._fs._release_dropped(wait=False)
+            self._fs._let_go(self.hold)
+            release_dropped(self._fs, wait=False)
 
     def _load(self, source: Directory, node: Directory) -> dict[str, Node]:
         with self._fs._lock:

@@ -9,7 +9,7 @@ from .. import _paths
 from .._errors import QuotaExceededError
 from .._nodes.nodes import Node, Owner
 from .._tree.storage import FixedCursor
-from .._tree.whole_files import Transfer
+from .._tree.tree import Tree
 from .entries import Entry, Metadata
 from .progress import Meter
 
@@ -26,7 +26,7 @@ class TreeBuilder:
         refuse: makes the exception for an entry that cannot be.
     """
 
-    def __init__(self, fs: Transfer, meter: Meter, refuse: Refusal) -> None:
+    def __init__(self, fs: Tree, meter: Meter, refuse: Refusal) -> None:
         self._fs = fs
         self._meter = meter
         self._refuse = refuse

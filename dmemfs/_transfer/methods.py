@@ -1,17 +1,20 @@
-"""Whole trees into and out of the file system: packs, archives, directories of the real disk."""
+"""Whole trees in and out: dictionaries, packs, archives, directories of the real disk."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, overload
 
 from .._errors import ArchiveError, PackError
 from .._paths import StrPath
+from .._tree.tree import Tree
 from .building import TreeBuilder
+from .dictionaries import Nested, gather, plant
+from .flat_trees import each_file, put_files
 from .formats.streams import DiskPath, Readable, Source, Writable, is_path, open_source, open_target
-from .grafting import Grafting
+from .grafting import bring_in, capture, require_room
 from .progress import Meter, Progress
 
 # The modules that know packs, archives and the disk are imported where they are used: they bring
@@ -40,7 +43,7 @@ _SUFFIXES: dict[str, ArchiveFormat] = {
 _ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")
 
 
-class Moving(Grafting):
+class Transfer(Tree):
     """Moves whole trees into and out of the file system."""
 
     # Packs
@@ -76,7 +79,7 @@ class Moving(Grafting):
 
         check_compression(compress)
         with open_target(file) as target:
-            entries = self._capture("/")
+            entries = capture(self, "/")
             meter = Meter(progress, sum(entry.stored for entry in entries))
             write_pack(entries, target, compress, meter)
 
@@ -104,7 +107,8 @@ class Moving(Grafting):
         """
         from .formats.pack import PackReader
 
-        fs = cls(**limits)  # the constructor stands further up
+        constructor: Any = cls  # with the arguments of `MemoryFileSystem`
+        fs: Self = constructor(**limits)
         with open_source(file) as source:
             reader = PackReader(source)
             fs._account.require(reader.stored, max(reader.nodes - 1, 0))
@@ -114,7 +118,71 @@ class Moving(Grafting):
             builder.finish()
         return fs
 
-    # Directories of the disk
+    # Dictionaries
+
+    @classmethod
+    def from_tree(cls, tree: Nested, **options: Any) -> Self:
+        """Return a new file system with the files that nested dictionaries describe.
+
+        Args:
+            tree: what is in the root directory, by name. `str` is the content of a text file in
+                UTF-8, its line ends as they are; `bytes` and other bytes-like objects are that of
+                any file; a mapping is a directory; a `Link` is a symbolic link. A name with slashes
+                makes the directories between, so `{"a": {"b": "x"}}` is `{"a/b": "x"}`.
+            options: further arguments of the constructor, such as `max_quota`.
+
+        Raises:
+            FileExistsError: two names lead to the same place.
+            NotADirectoryError: a name leads through a file.
+            QuotaExceededError: it does not fit.
+            TypeError: something in the tree is none of these.
+
+        Complexity: O(nodes and bytes).
+        """
+        fs = cls(**options)
+        plant(fs, tree)
+        return fs
+
+    def to_tree(self, path: StrPath = "/", *, encoding: str | None = "utf-8") -> dict[str, Any]:
+        """Return what is below a directory as nested dictionaries, all as of one moment.
+
+        `from_tree` makes the same files of it. Modes, times and owners are not part of it, and each
+        name of a file with several stands for a file of its own.
+
+        Args:
+            path: the directory.
+            encoding: content that is text in this encoding becomes `str`, all other `bytes`. None
+                leaves all of it as bytes.
+
+        Returns:
+            Dictionaries of `str`, `bytes`, `Link` and further dictionaries by name, in the order of
+            `listdir`.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            NotADirectoryError: it is no directory.
+
+        Complexity: O(nodes and bytes).
+        """
+        with self._lock:
+            return gather(self._find_directory(path), encoding)
+
+    # Files by their paths, and directories of the disk
+
+    def iter_export_tree(self, prefix: StrPath = "/") -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of each regular file below a directory, or of one file.
+
+        Symbolic links are left out. A file removed before its turn comes is left out too.
+
+        Args:
+            prefix: the directory or file.
+
+        Raises:
+            FileNotFoundError: there is nothing at `prefix`.
+
+        Complexity: O(nodes); one file's content at a time.
+        """
+        return each_file(self, prefix)
 
     @overload
     def import_tree(self, tree: Mapping[Any, bytes]) -> None: ...
@@ -152,13 +220,13 @@ class Moving(Grafting):
         if not is_path(tree):
             if path != "/" or progress is not None:
                 raise TypeError("path and progress are for a directory of the disk")
-            super().import_tree(cast(Mapping[Any, bytes], tree))
+            put_files(self, cast(Mapping[Any, bytes], tree))
             return
         from .formats.disk import naming_paths_as_text, read_tree
 
         with naming_paths_as_text():
             entries = read_tree(cast(DiskPath, tree))
-            self._bring_in(entries, path, _refused_by_disk, progress)
+            bring_in(self, entries, path, _refused_by_disk, progress)
 
     @overload
     def export_tree(self, prefix: StrPath = "/") -> dict[str, bytes]: ...
@@ -193,10 +261,11 @@ class Moving(Grafting):
         if target is None:
             if progress is not None:
                 raise TypeError("progress goes with target, a directory of the disk")
-            return super().export_tree(prefix)
+            with self._lock:
+                return dict(each_file(self, prefix))
         from .formats.disk import naming_paths_as_text, write_tree
 
-        entries = self._capture(prefix)
+        entries = capture(self, prefix)
         with naming_paths_as_text():
             write_tree(entries, target, Meter(progress, sum(entry.stored for entry in entries)))
         return None
@@ -247,8 +316,8 @@ class Moving(Grafting):
             else:
                 from .formats.tar import read_tar
 
-                entries = read_tar(opened, lambda count: self._require_room(count, path))
-            self._bring_in(entries, path, _refused_member, progress)
+                entries = read_tar(opened, lambda count: require_room(self, count, path))
+            bring_in(self, entries, path, _refused_member, progress)
 
     def export_archive(
         self,
@@ -281,7 +350,7 @@ class Moving(Grafting):
         chosen = _format_of(file) if format is None else format
         _check_format(chosen)
         with open_target(file) as target:
-            entries = self._capture(path)
+            entries = capture(self, path)
             meter = Meter(progress, sum(entry.stored for entry in entries))
             if chosen == "zip":
                 from .formats.zip import write_zip

@@ -10,10 +10,10 @@ import os
 import stat
 from collections.abc import Iterator
 
-from .._history.history import sealed_content
+from .._history.versions import sealed_content
 from .._nodes.lazy import is_unloaded, is_unread
 from .._nodes.nodes import Directory, File, Node, Symlink
-from .._tree.lookup import Lookup
+from .._tree.tree import Tree
 
 MOST_LINES = 200
 
@@ -23,7 +23,7 @@ _mkdir = os.mkdir
 _symlink = os.symlink
 
 
-def list_tree(fs: Lookup, most: int = MOST_LINES) -> list[str]:
+def list_tree(fs: Tree, most: int = MOST_LINES) -> list[str]:
     """Return a line with mode, size and path for each node, `most` of them.
 
     Real directories and files that nobody has looked at are not loaded for it.
@@ -39,7 +39,7 @@ def list_tree(fs: Lookup, most: int = MOST_LINES) -> list[str]:
     return lines or ["(empty)"]
 
 
-def write_tree(fs: Lookup, directory: str) -> None:
+def write_tree(fs: Tree, directory: str) -> None:
     """Write all files, directories and symbolic links into a real directory, which is made.
 
     Content and names are what is written; modes, times and owners are those of new files.

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from .. import _paths
 from .._errors import os_error, require_c_int
+from .._history.history import preserve, snapshot_bytes
 from .._nodes.accounts import UNLIMITED
 from .._nodes.blocks import BLOCK_SIZE
 from .._nodes.content import BlockList
 from .._nodes.lazy import loaded_entries
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._paths import StrPath
-from .quotas import DirectoryQuotas
+from .lookup import Lookup
 from .storage import LARGEST_FILE
 
 _NANO = 1_000_000_000
@@ -43,7 +44,7 @@ class Usage(NamedTuple):
     snapshot_bytes: int = 0
 
 
-class Attributes(DirectoryQuotas):
+class Attributes(Lookup):
     """Tells and changes the attributes of nodes."""
 
     def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
@@ -125,12 +126,16 @@ class Attributes(DirectoryQuotas):
                 raise NotImplementedError(
                     "chmod: follow_symlinks unavailable: a symbolic link has no mode of its own"
                 )
-            if self._newest is not None:
-                self._preserve(node)
-            new = stat.S_IFMT(node.mode) | (mode & 0o7777)
-            now = time_ns()
-            node.mode = new
-            node.ctime = now
+            self._set_mode(node, mode)
+
+    def _set_mode(self, node: Node, mode: int) -> None:
+        """Set the permission bits of a node, with the lock held."""
+        if self._newest is not None:
+            preserve(self, node)
+        new = stat.S_IFMT(node.mode) | (mode & 0o7777)
+        now = time_ns()
+        node.mode = new
+        node.ctime = now
 
     def chown(self, path: StrPath, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
         """Set the owner, which is kept and reported but gives nobody any rights.
@@ -151,7 +156,7 @@ class Attributes(DirectoryQuotas):
         with self._lock:
             node = self._find(path, follow=follow_symlinks)
             if self._newest is not None:
-                self._preserve(node)
+                preserve(self, node)
             old_uid, old_gid = node.owner
             owner = (old_uid if uid == -1 else uid, old_gid if gid == -1 else gid)
             mode = node.mode
@@ -199,7 +204,7 @@ class Attributes(DirectoryQuotas):
         with self._lock:
             node = self._find(path, follow=follow_symlinks)
             if self._newest is not None:
-                self._preserve(node)
+                preserve(self, node)
             now = time_ns()
             node.atime = atime
             node.mtime = mtime
@@ -256,7 +261,7 @@ class Attributes(DirectoryQuotas):
             if top is self._root:
                 self._account.settle()
                 used = used._replace(
-                    bytes=self._account.total()[0], snapshot_bytes=self._snapshot_bytes()
+                    bytes=self._account.total()[0], snapshot_bytes=snapshot_bytes(self)
                 )
             return used
 

@@ -8,10 +8,11 @@ from contextlib import suppress
 from time import time_ns
 
 from .. import _paths
-from .._errors import os_error, require_c_int
+from .._errors import errno_of, os_error, require_c_int
+from .._history.history import preserve, preserve_creation, preserve_entry
 from .._nodes.content import BlockList, content_size
 from .._nodes.nodes import Directory, File, Owner, Symlink
-from .._paths import StrPath
+from .._paths import StrPath, directory_above
 from .lookup import Lookup
 
 _UMASK = 0o022
@@ -70,7 +71,7 @@ class Creation(Lookup):
             node.owner = self._owner_in(directory) if inherited else self._owner
             node.parent = directory
             if self._newest is not None:
-                self._preserve_creation(directory, name, node)
+                preserve_creation(self, directory, name, node)
             if name in directory.children:  # since a moment ago, by a signal handler
                 raise os_error(errno.EEXIST, path)
             account.nodes += 1
@@ -145,7 +146,7 @@ class Creation(Lookup):
             node.account = account
             node.target = target
             if self._newest is not None:
-                self._preserve_creation(directory, name, node)
+                preserve_creation(self, directory, name, node)
             account.nodes += 1
             directory.mtime = directory.ctime = now
             directory.children[name] = node
@@ -171,8 +172,8 @@ class Creation(Lookup):
             if isinstance(node, Directory):
                 raise os_error(errno.EPERM, src, dst)
             if self._newest is not None:
-                self._preserve(node)
-                self._preserve_entry(directory, name)
+                preserve(self, node)
+                preserve_entry(self, directory, name)
             node.nlink += 1
             node.ctime = now
             directory.mtime = directory.ctime = now
@@ -256,6 +257,33 @@ class Creation(Lookup):
                 raise os_error(errno.EISDIR if create else errno.ENOTDIR, path)
             return node
 
+    def _put(self, path: StrPath, content: bytes | BlockList, *, like: File | None = None) -> None:
+        """Make or replace a file, with the lock held; nothing has changed if it fails.
+
+        Args:
+            path: where.
+            content: all of the file's content.
+            like: the file whose mode and times it gets.
+        """
+        try:
+            self._refuse_slash(path)
+            directory, name, node, wants_directory = self._place(path)
+            if node is None and not wants_directory and not directory.removed:
+                node = self._create_file(directory, name, path, content)
+                if node is None:  # by a signal handler
+                    return self._put(path, content, like=like)
+            else:
+                if type(node) is not File or wants_directory:
+                    node = self._file_to_open(path, create=True, content=content)
+                self._replace_content(node, content, path)
+            if like is not None:
+                if self._newest is not None:
+                    preserve(self, node)
+                node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
+        except BaseException:
+            node = like = None  # see UnlinkedRecord
+            raise
+
     def _refuse_slash(self, path: StrPath) -> None:
         """Raise EISDIR for a path with a slash behind a name, where a file is to be made.
 
@@ -307,7 +335,7 @@ class Creation(Lookup):
             elif account.nodes >= account.max_nodes:
                 account.require(0, 1, path)
             if self._newest is not None:
-                self._preserve_creation(directory, name, node)
+                preserve_creation(self, directory, name, node)
             children = directory.children
             if name in children or directory.removed:
                 return None
@@ -318,13 +346,3 @@ class Creation(Lookup):
             return node
         finally:
             self._unlock()
-
-
-def directory_above(path: str) -> str:
-    """Return the path of the directory that holds the last component of `path`."""
-    return path.rstrip("/").rpartition("/")[0].rstrip("/")
-
-
-def errno_of(error: OSError) -> int:
-    assert error.errno is not None
-    return error.errno

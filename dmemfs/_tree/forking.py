@@ -5,40 +5,28 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, TypeAlias
+
+Lock: TypeAlias = Any  # the class of threading.RLock() has no public name
 
 
-class Lock(Protocol):
-    """What is held during a fork."""
-
-    def acquire(self) -> object: ...
-    def release(self) -> None: ...
-
-
-class Forkable:
-    """Something whose locks the forking thread takes before a fork, and releases after it.
+def hold_during_forks(lock: Lock) -> None:
+    """Let the forking thread take a lock before a fork, and release it after.
 
     So a fork waits until no other thread is inside an operation, and the child gets a whole state.
-    Only the first object made has the process told of this, and nothing is done on import.
+    Only the first call has the process told of this, and nothing is done on import.
     """
-
-    def _locks_to_hold(self) -> Iterable[Lock]:
-        """Return the locks, in the order in which they may be taken."""
-        raise NotImplementedError
-
-    def _take_part_in_forks(self) -> None:
-        global _registered
-        with _one_fork_at_a_time:
-            _objects.add(self)
-        if not _registered and hasattr(os, "register_at_fork"):
-            _registered = True
-            os.register_at_fork(
-                before=_take_all, after_in_parent=_release_all, after_in_child=_release_all
-            )
+    global _registered
+    with _one_fork_at_a_time:
+        _locks.add(lock)
+    if not _registered and hasattr(os, "register_at_fork"):
+        _registered = True
+        os.register_at_fork(
+            before=_take_all, after_in_parent=_release_all, after_in_child=_release_all
+        )
 
 
-_objects: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 _registered = False
 _held: list[Lock] = []
 _one_fork_at_a_time = threading.RLock()  # guards the three above
@@ -46,10 +34,9 @@ _one_fork_at_a_time = threading.RLock()  # guards the three above
 
 def _take_all() -> None:
     _one_fork_at_a_time.acquire()
-    for forkable in list(_objects):
-        for lock in forkable._locks_to_hold():
-            lock.acquire()
-            _held.append(lock)
+    for lock in list(_locks):
+        lock.acquire()
+        _held.append(lock)
 
 
 def _release_all() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import stat
 from collections import defaultdict
 
-from .._history.history import Version
 from .._history.releasing import content_after
+from .._history.versions import Version
 from .._nodes.accounts import Account
 from .._nodes.content import BlockList, content_size, kept_of
 from .._nodes.lazy import is_unloaded, is_unread

@@ -1,4 +1,4 @@
-"""Listing and walking directories, and copying what is in them."""
+"""Listing and walking directories."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from shutil import SameFileError
-from time import time_ns
 from typing import Any
 
 from .. import _paths
 from .._errors import report_unraisable
-from .._history.history import shared_content
-from .._nodes.accounts import Account
-from .._nodes.content import BlockList
-from .._nodes.lazy import stored_when_read
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._paths import StrPath
-from .attributes import Attributes
+from .lookup import Lookup
 from .patterns import expand_pattern
-from .removal import Made
 
 
 class DirEntry(os.PathLike[Any]):
@@ -33,7 +26,7 @@ class DirEntry(os.PathLike[Any]):
 
     __slots__ = ("_fs", "_ino", "_kind", "_stats", "name", "path")
 
-    def __init__(self, fs: Attributes, name: Any, path: Any, node: tuple[int, int]) -> None:
+    def __init__(self, fs: Any, name: Any, path: Any, node: tuple[int, int]) -> None:
         self._fs = fs
         self.name: Any = name
         self.path: Any = path
@@ -85,7 +78,7 @@ class DirEntry(os.PathLike[Any]):
 class ScandirIterator(Iterator[DirEntry]):
     """The entries of a directory at the moment of the call, and a context manager."""
 
-    def __init__(self, fs: Attributes, path: StrPath, directory: Directory) -> None:
+    def __init__(self, fs: Any, path: StrPath, directory: Directory) -> None:
         self._entries: Iterator[DirEntry] | None = None
         given = os.fspath(path)
         base = _paths.as_text(given)
@@ -127,10 +120,10 @@ class ScandirIterator(Iterator[DirEntry]):
                 report_unraisable(error, "unclosed scandir iterator", self)
 
 
-class Traversal(Attributes):
-    """Lists, walks and copies directories."""
+class Listing(Lookup):
+    """Lists and walks directories."""
 
-    _directory_to_list = Attributes._find_directory
+    _directory_to_list = Lookup._find_directory
 
     def listdir(self, path: StrPath = "/") -> list[Any]:
         """Return the names in a directory, in the order in which they were made.
@@ -247,161 +240,3 @@ class Traversal(Attributes):
         """
         found = sorted(set(expand_pattern(self, _paths.as_text(pattern))))
         return [_paths.as_given(path, pattern) for path in found]
-
-    def copy(self, src: StrPath, dst: StrPath) -> Any:
-        """Copy a file with its mode and times; the content is shared until one of them is written.
-
-        The copy counts in full against the quota, since it may be written in full.
-
-        Args:
-            src: a file, or a symbolic link to one.
-            dst: the new file, or one to overwrite, or a directory to put the copy into.
-
-        Returns:
-            The path of the copy.
-
-        Raises:
-            IsADirectoryError: `src` is a directory: see `copy_tree`.
-            shutil.SameFileError: both are the same file.
-            QuotaExceededError: it does not fit; nothing has changed.
-
-        Complexity: O(blocks), without their bytes.
-        """
-        with self._lock:
-            source = self._find_file(src)
-            try:
-                if self.is_dir(dst):
-                    name = os.path.basename(_paths.as_text(src))
-                    inside = _paths.join(_paths.as_text(dst), name)
-                    dst = _paths.as_given(inside, dst)
-                if self._peek(dst) is source:
-                    raise SameFileError(f"{src!r} and {dst!r} are the same file")
-                self._put(dst, shared_content(source), like=source)
-            except BaseException:
-                del source  # see UnlinkedRecord
-                raise
-            return os.fspath(dst)
-
-    def _put(self, path: StrPath, content: bytes | BlockList, *, like: File | None = None) -> None:
-        """Make or replace a file, with the lock held; nothing has changed if it fails.
-
-        Args:
-            path: where.
-            content: all of the file's content.
-            like: the file whose mode and times it gets.
-        """
-        try:
-            self._refuse_slash(path)
-            directory, name, node, wants_directory = self._place(path)
-            if node is None and not wants_directory and not directory.removed:
-                node = self._create_file(directory, name, path, content)
-                if node is None:  # by a signal handler
-                    return self._put(path, content, like=like)
-            else:
-                if type(node) is not File or wants_directory:
-                    node = self._file_to_open(path, create=True, content=content)
-                self._replace_content(node, content, path)
-            if like is not None:
-                if self._newest is not None:
-                    self._preserve(node)
-                node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
-        except BaseException:
-            node = like = None  # see UnlinkedRecord
-            raise
-
-    def copy_tree(self, src: StrPath, dst: StrPath) -> Any:
-        """Copy a directory and all below it, with modes and times; contents are shared.
-
-        Symbolic links are copied as links; each name of a file becomes a file of its own.
-
-        Args:
-            src: a directory.
-            dst: the new directory; missing ones above it are made.
-
-        Returns:
-            The path of the copy.
-
-        Raises:
-            NotADirectoryError: `src` is no directory.
-            FileExistsError: something is at `dst`.
-            QuotaExceededError: it does not fit; nothing has changed.
-
-        Complexity: O(nodes and blocks).
-        """
-        made: list[Made] = []
-        with self._lock:
-            top = self._find_directory(src)
-            try:
-                self._make_above(_paths.as_text(dst), made)
-                directory, name = self._place_for_new(dst, is_directory=True)
-                stored, nodes = _size_of_copy(top)
-                account = directory.account
-                account.require(stored, nodes, dst)
-                copies = self._copy_of_tree(top, directory)
-                if self._newest is not None:
-                    self._preserve_entry(directory, name)
-                    self._newest.created.update(dict.fromkeys(copies))
-            except BaseException:
-                self._unmake(made)
-                raise
-            now = time_ns()
-            copy = copies[0]
-            account.used += stored
-            account.nodes += nodes
-            directory.mtime = directory.ctime = now
-            directory.nlink += 1
-            directory.children[name] = copy
-            return os.fspath(dst)
-
-    def _copy_of_tree(self, top: Directory, parent: Directory) -> list[Node]:
-        """Return the nodes of a copy of a subtree that is not in the tree, nor counted, yet.
-
-        The first of them is the copy of `top`.
-        """
-        copy = Directory()
-        copy.parent = parent
-        copies: list[Node] = [copy]
-        pending = [(top, copy)]
-        while pending:
-            old, new = pending.pop()
-            self._set_up_copy(old, new, parent.account)
-            new.nlink = old.nlink
-            new.removed = False
-            new.remembered = False
-            new.children = {}
-            for key, child in old.children.items():
-                duplicate = type(child)()
-                if isinstance(child, Directory) and isinstance(duplicate, Directory):
-                    duplicate.parent = new
-                    pending.append((child, duplicate))
-                else:
-                    self._set_up_copy(child, duplicate, parent.account)
-                    if isinstance(child, File) and isinstance(duplicate, File):
-                        duplicate.content = shared_content(child)
-                        duplicate.size = child.size
-                    elif isinstance(child, Symlink) and isinstance(duplicate, Symlink):
-                        duplicate.target = child.target
-                new.children[key] = duplicate
-                copies.append(duplicate)
-        return copies
-
-    def _set_up_copy(self, old: Node, new: Node, account: Account) -> None:
-        new.mode = old.mode
-        new.owner = self._owner
-        new.nlink = 1
-        new.mtime, new.atime, new.ctime = old.mtime, old.atime, time_ns()
-        new.account = account
-
-
-def _size_of_copy(top: Directory) -> tuple[int, int]:
-    """Return the bytes and the nodes that a copy of a subtree takes."""
-    stored, nodes = 0, 1
-    pending = [top]
-    while pending:
-        for child in pending.pop().children.values():
-            nodes += 1
-            if isinstance(child, Directory):
-                pending.append(child)
-            elif isinstance(child, File):
-                stored += stored_when_read(child)
-    return stored, nodes

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from threading import RLock
 from time import time_ns
 from typing import Any, TypeAlias
 
@@ -42,8 +43,10 @@ class Lookup(Pages):
     # this returns the path here of what such a link says, or raises LeadsOutsideError.
     _follow_absolute: Callable[[str, list[str], bool], str] | None = None
 
-    def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
-        super().__init__(max_bytes, max_nodes)
+    def __init__(
+        self, max_bytes: int | None, max_nodes: int | None, lock: RLock | None = None
+    ) -> None:
+        super().__init__(max_bytes, max_nodes, lock)
         self._account.require(0, 1)
         self._account.nodes += 1
         self._root = root = Directory()

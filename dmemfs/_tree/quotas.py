@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from typing import NamedTuple
 
+from .._history.history import preserve_all
 from .._nodes.accounts import Account, limit_or_none
 from .._nodes.nodes import Directory
 from .._paths import StrPath
+from .lookup import Lookup
 from .recounting import Crossing
-from .removal import Removal
 
 
 class Quota(NamedTuple):
@@ -31,7 +32,7 @@ class Quota(NamedTuple):
     used_nodes: int
 
 
-class DirectoryQuotas(Removal):
+class Quotas(Lookup):
     """Limits what is below single directories."""
 
     def set_quota(
@@ -124,7 +125,7 @@ class DirectoryQuotas(Removal):
         root = old.root
         move = Crossing(directory, old, new, itself=False)
         try:
-            self._preserve_all(move.nodes)
+            preserve_all(self, move.nodes)
             move.require(path)
         except BaseException:
             del move  # see UnlinkedRecord

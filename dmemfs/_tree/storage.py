@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from functools import partial
+from threading import RLock
 from time import time_ns
 from typing import Any, Protocol
 
 from .._errors import os_error, report_unraisable
-from .._history.history import History
+from .._history.history import (
+    image_of,
+    keep_in_blocks,
+    newly_kept,
+    preserve,
+    settle_kept,
+    shared_blocks,
+)
+from .._history.versions import Hold, Unfinished, Version
 from .._nodes.accounts import Account
 from .._nodes.blocks import BLOCK_SIZE, BlockPool
 from .._nodes.content import SMALL_FILE_LIMIT, BlockList, content_size
-from .._nodes.nodes import File
-from .forking import Forkable, Lock
+from .._nodes.nodes import Directory, File, Node
+from .forking import hold_during_forks
 
 LARGEST_FILE = (1 << 63) - 1
 _LONGEST_WAIT = 60.0
@@ -48,7 +57,7 @@ class FixedCursor:
         self.name = name
 
 
-class Storage(History, Forkable):
+class Storage:
     """Reads and writes the content of file nodes, one operation at a time.
 
     One reentrant lock serves a whole file system. It is held for the length of an operation, never
@@ -72,19 +81,29 @@ class Storage(History, Forkable):
     3.13.0 does not run the end of the block for an interrupt that comes as a loop begins anew.
     """
 
-    def __init__(self, max_bytes: int | None, max_nodes: int | None) -> None:
-        super().__init__()
-        self._lock = threading.RLock()
+    _root: Directory
+    _directories: dict[str, Directory]
+
+    def __init__(
+        self, max_bytes: int | None, max_nodes: int | None, lock: RLock | None = None
+    ) -> None:
+        self._lock = RLock() if lock is None else lock
         self._try_lock = self._lock.acquire
         self._unlock = self._lock.release
         self._account = Account(max_bytes, max_nodes)
         self._pool = BlockPool(min(_MOST_KEPT, self._account.byte_limit // 10))
         self._writing: object = None  # what is being written: a cursor or a file
         self._deferred: list[Callable[[], object]] = []
-        self._take_part_in_forks()
-
-    def _locks_to_hold(self) -> list[Lock]:
-        return [self._lock]
+        # What `dmemfs._history` remembers, see `Remembering`.
+        self._newest: Version | None = None
+        self._restoration: Unfinished | None = None
+        self._restore_guards: list[Callable[[Collection[Node]], None]] = []
+        self._holds: set[Hold] = set()
+        self._dropped: deque[Hold] = deque()
+        self._let_go: Callable[[Hold], None] = self._dropped.append
+        self._some_are_astray = False
+        if lock is None:
+            hold_during_forks(self._lock)
 
     def _wait_for_lock(self) -> None:
         """Take the lock, which is held for the length of an operation only.
@@ -173,7 +192,7 @@ class Storage(History, Forkable):
             node = cursor._node
             size = node.size
             if self._newest is not None:
-                self._preserve(node)
+                preserve(self, node)
                 size = node.size
             position = size if at_end else cursor._position
             if not (size or position) and data.__class__ is bytes and self._writing is None:
@@ -203,35 +222,32 @@ class Storage(History, Forkable):
                     node.mtime = node.ctime = now
                     cursor._position = end
                     return count
-                if end < size or position:
-                    if (
-                        type(old) is BlockList
-                        or end > SMALL_FILE_LIMIT
-                        or size > SMALL_FILE_LIMIT
-                        or position >= size + BLOCK_SIZE
-                    ):
-                        self._write_blocks(node, position, data, count, now, cursor.name)
-                        cursor._position = end
-                        return count
-                    growth = end - size if end > size else 0
-                    kept = 0 if type(old) is bytearray else self._newly_kept(node, None)
-                    account = node.account
-                    if kept or (growth and account.used + growth > account.max_bytes):
-                        account.require(growth, 0, cursor.name, kept)
-                    content = bytearray(old) if type(old) is bytes else old
-                    if position == size:
-                        content += data
-                    elif position < size:
-                        content[position:end] = data
-                    else:
-                        content[size:] = bytes(position - size) + data
-                else:
-                    growth = count - node.stored_bytes()
-                    kept = self._newly_kept(node, data if type(data) is bytes else None)
-                    account = node.account
-                    if kept or (growth > 0 and account.used + growth > account.max_bytes):
-                        account.require(growth, 0, cursor.name, kept)
+                if end >= size and not position:
                     content = data if type(data) is bytes else bytes(data)
+                    self._put_content(node, content, cursor.name)
+                    cursor._position = end
+                    return count
+                if (
+                    type(old) is BlockList
+                    or end > SMALL_FILE_LIMIT
+                    or size > SMALL_FILE_LIMIT
+                    or position >= size + BLOCK_SIZE
+                ):
+                    self._write_blocks(node, position, data, count, now, cursor.name)
+                    cursor._position = end
+                    return count
+                growth = end - size if end > size else 0
+                kept = 0 if type(old) is bytearray else newly_kept(self, node, None)
+                account = node.account
+                if kept or (growth and account.used + growth > account.max_bytes):
+                    account.require(growth, 0, cursor.name, kept)
+                content = bytearray(old) if type(old) is bytes else old
+                if position == size:
+                    content += data
+                elif position < size:
+                    content[position:end] = data
+                else:
+                    content[size:] = bytes(position - size) + data
                 account.used += growth
                 if kept:
                     self._account.used += kept
@@ -267,7 +283,7 @@ class Storage(History, Forkable):
                 raise os_error(errno.EFBIG, path)
             content = self._in_blocks(node)
             growth = content.growth_of_write(position, count)
-            shared = self._shared_blocks(node)
+            shared = shared_blocks(self, node)
             kept = 0 if shared is None else content.unshared_by_write(shared, position, count)
             account = node.account
             if kept or (growth and account.used + growth > account.max_bytes):
@@ -297,8 +313,8 @@ class Storage(History, Forkable):
         if isinstance(content, BlockList):
             return content
         blocks = BlockList.borrow(bytes(content), self._pool)
-        if self._image_of(node) is content:
-            self._keep_in_blocks(node, content, blocks)
+        if image_of(self, node) is content:
+            keep_in_blocks(self, node, content, blocks)
         return blocks
 
     def _empty(self, node: File) -> None:
@@ -340,7 +356,7 @@ class Storage(History, Forkable):
                     return
                 try:
                     if self._newest is not None:
-                        self._preserve(node)
+                        preserve(self, node)
                     self._writing = node
                     old: Any = node.content  # freed at the end, since that may run finalisers
                     if type(old) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
@@ -359,7 +375,7 @@ class Storage(History, Forkable):
         try:
             now = time_ns()
             content = self._in_blocks(node)
-            shared = self._shared_blocks(node)
+            shared = shared_blocks(self, node)
             apart = 0 if shared is None else shared.bytes_apart(content)
             account = node.account
             old_size = content.size
@@ -398,7 +414,7 @@ class Storage(History, Forkable):
         if node.content is content:
             node.account.used += change
             node.size = content.size
-        self._settle_kept()
+        settle_kept(self)
 
     def _replace_content(self, node: File, content: bytes | BlockList, path: Any = None) -> None:
         """Let `content` be all of the file's content.
@@ -411,7 +427,7 @@ class Storage(History, Forkable):
             return
         try:
             if self._newest is not None:
-                self._preserve(node)
+                preserve(self, node)
             self._put_content(node, content, path)
         except BaseException:
             del node  # see UnlinkedRecord
@@ -424,7 +440,7 @@ class Storage(History, Forkable):
             account = node.account
             old: Any = node.content  # freed at the end, since that may run finalisers
             growth = stored - (old.counted if old.__class__ is BlockList else node.size)
-            kept = 0 if self._newest is None else self._newly_kept(node, content)
+            kept = 0 if self._newest is None else newly_kept(self, node, content)
             if kept or (growth > 0 and account.used + growth > account.max_bytes):
                 account.require(growth, 0, path, kept)
             account.used += growth

@@ -32,109 +32,33 @@ PUBLIC_MODULES = {
     "dmemfs_sqlite/unittest_mixin.py",
 }
 
-# Each module may import those above it, and none below. A new module finds its place here.
-DMEMFS_ORDER = (
-    "_errors",
-    "_nodes.memory_limit",
-    "_paths",
-    "_files.locks",
-    "_nodes.blocks",
-    "_nodes.pieces",
-    "_nodes.accounts",
-    "_nodes.content",
-    "_nodes.nodes",
-    "_nodes.lazy",
-    "_tree.forking",
-    "_history.history",
-    "_history.releasing",
-    "_tree.storage",
-    "_tree.pages",
-    "_tree.lookup",
-    "_tree.creation",
-    "_tree.recounting",
-    "_tree.removal",
-    "_tree.quotas",
-    "_tree.attributes",
-    "_tree.patterns",
-    "_tree.listing",
-    "_tree.whole_files",
-    "_history.restoring",
-    "_history.versioning",
-    "_snapshots.difference",
-    "_snapshots.view",
-    "_files.raw",
-    "_files.binary",
-    "_files.modes",
-    "_snapshots.snapshot",
-    "_snapshots.cloning",
-    "_snapshots.methods",
-    "_transfer.progress",
-    "_transfer.entries",
-    "_transfer.formats.streams",
-    "_transfer.formats.compression",
-    "_transfer.formats.pax",
-    "_transfer.formats.pack",
-    "_transfer.formats.members",
-    "_transfer.formats.tar",
-    "_transfer.formats.zip",
-    "_transfer.formats.disk",
-    "_transfer.building",
-    "_transfer.grafting",
-    "_transfer.methods",
-    "_transfer.dictionaries",
-    "_transfer.showing",
-    "_tree.invariants",
-    "_interception.asking",
-    "_mount.table",
-    "_mount.descriptors",
-    "_mount.files",
-    "_mount.refusal",
-    "_mount.choice",
-    "_mount.stand_ins.open",
-    "_mount.stand_ins.paths",
-    "_mount.stand_ins.attributes",
-    "_mount.stand_ins.entries",
-    "_mount.stand_ins.descriptors",
-    "_mount.stand_ins.processes",
-    "_mount.patching",
-    "_mount.mount",
-    "_mount.materialize",
-    "_interception.faults",
-    "_interception.loading",
-    "_interception.real",
-    "_memory_filesystem",
-    "_cli",
-    "__main__",
-    "testing._report",
-    "testing._checking",
-    "testing._checks.reading",
-    "testing._checks.errors",
-    "testing._checks.opening",
-    "testing._checks.binary_files",
-    "testing._checks.text_files",
-    "testing._checks.handles",
-    "testing._checks.directories",
-    "testing._checks.names",
-    "testing._checks.attributes",
-    "testing._checks.threads",
-    "testing._checks.read_only",
-    "testing._suite",
-    "testing",
-    "pytest_plugin",
-    "unittest_mixin",
-)
-
-# The folders and modules of dmemfs_sqlite: each may import those above it, and none beside it.
-SQLITE_FLOORS = (
-    {"_errors"},
-    {"_engine"},
-    {"_vfs"},
-    {"_live"},
-    {"_courier"},
-    {"_demo", "_optional"},
-    {"_cli", "django", "pytest_plugin", "sqlalchemy", "unittest_mixin"},
-    {"__main__"},
-)
+# The folders, and the modules beside them. Each may import those on floors above its own line, and
+# none on the same one: no wing knows another.
+FLOORS: dict[str, tuple[set[str], ...]] = {
+    "dmemfs": (
+        {"_errors", "_paths"},
+        {"_nodes"},
+        {"_history"},
+        {"_tree"},
+        {"_files", "_transfer"},
+        {"_snapshots", "_interception"},
+        {"_mount"},
+        {"_memory_filesystem"},
+        {"_cli", "pytest_plugin", "testing"},
+        {"__main__", "unittest_mixin"},
+    ),
+    "dmemfs_sqlite": (
+        {"_errors"},
+        {"_engine"},
+        {"_vfs"},
+        {"_live"},
+        {"_courier"},
+        {"_demo", "_optional"},
+        {"_cli", "django", "pytest_plugin", "sqlalchemy", "unittest_mixin"},
+        {"__main__"},
+    ),
+}
+ROOMS = [(package, room) for package, floors in FLOORS.items() for room in set().union(*floors)]
 
 MODULES = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
 
@@ -310,46 +234,36 @@ def test_the_extras_that_errors_name_exist() -> None:
 # --- who imports whom -----------------------------------------------------------------------------
 
 
-def test_every_module_of_dmemfs_has_its_place_in_the_order() -> None:
-    folders = {module for module in imports_within("dmemfs") if is_folder("dmemfs", module)}
-    assert sorted(set(imports_within("dmemfs")) - folders) == sorted(DMEMFS_ORDER)
-
-
-@pytest.mark.parametrize("module", DMEMFS_ORDER)
-def test_imports_run_one_way(module: str) -> None:
-    above = set(DMEMFS_ORDER[: DMEMFS_ORDER.index(module)])
-    assert imports_within("dmemfs")[module] <= above
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_there_are_no_import_circles(package: str) -> None:
     graphlib.TopologicalSorter(imports_within(package)).prepare()
 
 
-@pytest.mark.parametrize("room", sorted(set().union(*SQLITE_FLOORS)))
-def test_the_folders_of_dmemfs_sqlite_import_one_way(room: str) -> None:
-    floor = next(number for number, rooms in enumerate(SQLITE_FLOORS) if room in rooms)
-    imported = {
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_stands_on_a_floor(package: str) -> None:
+    rooms = {module.split(".")[0] for module in imports_within(package)}
+    assert rooms == set().union(*FLOORS[package])
+
+
+@pytest.mark.parametrize(("package", "room"), sorted(ROOMS))
+def test_imports_run_one_way(package: str, room: str) -> None:
+    floors = FLOORS[package]
+    floor = next(number for number, rooms in enumerate(floors) if room in rooms)
+    assert imported_by(package, room) <= set().union(*floors[:floor])
+
+
+def test_checks_for_any_file_system_know_none() -> None:
+    assert imported_by("dmemfs", "testing") <= {"_transfer"}
+
+
+def imported_by(package: str, room: str) -> set[str]:
+    """Return which other rooms the modules of one import."""
+    return {
         name.split(".")[0]
-        for module, names in imports_within("dmemfs_sqlite").items()
+        for module, names in imports_within(package).items()
         if module.split(".")[0] == room
         for name in names
-    }
-    assert imported - {room} <= set().union(*SQLITE_FLOORS[:floor])
-
-
-def test_every_module_of_dmemfs_sqlite_stands_on_a_floor() -> None:
-    rooms = {module.split(".")[0] for module in imports_within("dmemfs_sqlite")}
-    assert rooms == set().union(*SQLITE_FLOORS)
-
-
-def is_folder(package: str, module: str) -> bool:
-    """Tell whether a module is a folder that holds others and nothing of its own."""
-    place = PROJECT / package / module.replace(".", "/")
-    if module == "testing" or not place.is_dir():
-        return False
-    (docstring,) = ast.parse((place / "__init__.py").read_text(encoding="utf-8")).body
-    return isinstance(docstring, ast.Expr)
+    } - {room}
 
 
 def test_the_file_system_knows_nothing_of_sqlite() -> None:

@@ -376,7 +376,7 @@ def test_a_write_while_a_content_is_sealed(
                 file.write(b" three")
             return copied[-1]
 
-        monkeypatch.setattr("dmemfs._history.history.bytes", copy_and_write, raising=False)
+        monkeypatch.setattr("dmemfs._history.versions.bytes", copy_and_write, raising=False)
         operation(fs, file)
     assert copied[0] == b"one two"
     assert fs.read_bytes("/file").startswith(b"one two three")

@@ -13,8 +13,8 @@ from types import MethodType
 from typing import Any
 
 from ..._errors import os_error, report_unraisable
-from ..._interception.asking import Interception
 from ..._nodes.nodes import Directory
+from ..._tree.tree import Tree
 from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable
 from ..table import DirectoryPlace, LeadsOutsideError, Mounted, MountTable
@@ -197,11 +197,11 @@ StandInDirEntry.__name__ = StandInDirEntry.__qualname__ = "DirEntry"
 StandInDirEntry.__module__ = "posix"
 
 
-def _rename_inside(fs: Interception, src: str, dst: str) -> None:
+def _rename_inside(fs: Tree, src: str, dst: str) -> None:
     fs.rename(src, dst)
 
 
-def _link_inside(fs: Interception, src: str, dst: str) -> None:
+def _link_inside(fs: Tree, src: str, dst: str) -> None:
     fs.link(src, dst)
 
 
@@ -315,7 +315,7 @@ class PatchedEntries(PathChooser):
     def _choose_two(
         self,
         real: Callable[..., None],
-        inside: Callable[[Interception, str, str], None],
+        inside: Callable[[Tree, str, str], None],
         src: Any,
         dst: Any,
         src_dir_fd: Any,

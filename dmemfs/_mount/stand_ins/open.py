@@ -15,9 +15,8 @@ import posix
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..._errors import os_error
+from ..._errors import os_error, refusal
 from ..._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
-from ..._interception.asking import Interception
 from ..._nodes.nodes import Directory, File, Symlink
 from ..._paths import is_plain_name
 from ..choice import plain_path
@@ -29,7 +28,6 @@ from ..descriptors import (
     Position,
 )  # fmt: skip
 from ..files import MOUNTED_CLASSES, DescriptorFile, MountedRawFile
-from ..refusal import refusal
 from ..table import LeadsOutsideError, Mounted, MountTable
 
 if TYPE_CHECKING:
@@ -335,7 +333,7 @@ class PatchedOpen:
                 is_new = fs._peek(inner, follow=not exclusive) is None
                 file = fs._file_to_open(inner, create=True, exclusive=exclusive)
                 if is_new and mode & 0o7777 & ~self._table.umask != _USUAL_MODE:
-                    Interception.chmod(fs, file, mode & 0o7777 & ~self._table.umask)  # type: ignore[arg-type]
+                    fs._set_mode(file, mode & 0o7777 & ~self._table.umask)
                 if flags & os.O_DIRECTORY:
                     raise os_error(errno.ENOTDIR, inner)
                 if flags & os.O_TRUNC:
@@ -368,8 +366,9 @@ class PatchedOpen:
             fs._find_directory(inner)
             path = f"{inner.rstrip('/')}/.nameless-{os.urandom(16).hex()}"
             file = fs._file_to_open(path, create=True, exclusive=True)
-            Interception.chmod(fs, file, mode & 0o7777 & ~self._table.umask)  # type: ignore[arg-type]
-            Interception.remove(fs, path)
+            fs._set_mode(file, mode & 0o7777 & ~self._table.umask)
+            directory, name, _, _ = fs._place(path)
+            fs._drop(directory, name, file)
             return file
 
     # By a descriptor

@@ -15,7 +15,6 @@ from types import MethodType
 from typing import Any
 
 from ..._errors import require_c_int
-from ..._interception.asking import Interception
 from ..._nodes.nodes import Directory, File
 from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable
@@ -135,9 +134,9 @@ class PatchedPaths(PathChooser):
             require_c_int(mode)
             with mount.fs._lock:
                 mount.fs.mkdir(inner)
-                # By the class: for those who intercept operations this is one of them, not three.
-                inherited = Interception.stat(mount.fs, inner).st_mode & stat.S_ISGID
-                Interception.chmod(mount.fs, inner, (mode & 0o1777 & ~table.umask) | inherited)
+                node = mount.fs._find(inner)
+                inherited = node.mode & stat.S_ISGID
+                mount.fs._set_mode(node, (mode & 0o1777 & ~table.umask) | inherited)
 
         self._choose(
             path,
@@ -198,7 +197,7 @@ class PatchedPaths(PathChooser):
         mount.fs._ask("open", path, changes=True)
         with mount.fs._lock:
             file = mount.fs._file_to_open(path, create=True, exclusive=True)
-            Interception.chmod(mount.fs, file, mode & 0o7777 & ~self._table.umask)
+            mount.fs._set_mode(file, mode & 0o7777 & ~self._table.umask)
 
 
 def _access(

@@ -13,8 +13,8 @@ import os
 import posix
 from typing import Any
 
+from ..._errors import refusal
 from ..descriptors import FIRST_DESCRIPTOR
-from ..refusal import refusal
 from ..table import LeadsOutsideError, MountTable
 
 _fork_exec = _posixsubprocess.fork_exec

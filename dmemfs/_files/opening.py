@@ -1,0 +1,102 @@
+"""From the node of a file to the file object that `open` returns."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, TYPE_CHECKING, Any
+
+from .._nodes.nodes import File
+from .._paths import StrPath
+from .modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
+
+if TYPE_CHECKING:
+    from .._tree.tree import Tree
+    from .binary import BinaryFile
+
+_TEXT_CHUNK = 1 << 15
+
+
+def open_file(
+    tree: Tree,
+    path: StrPath,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> IO[Any]:
+    """Open a file of a tree as the builtin `open` does, without any haste."""
+    how = mode_of(mode)
+    check_text_arguments(how, encoding, errors, newline)
+    buffering = check_buffering(how, buffering)
+    path = os.fspath(path)
+    node = node_to_open(tree, path, how)
+    file = how.file_class()
+    file._fs = tree
+    file._node = node
+    file._position = node.size if how.appends else 0
+    file._grant = None
+    file._how = how
+    file.name = path
+    file.closed = False
+    return finish(file, node, mode, buffering, encoding, errors, newline)
+
+
+def mode_of(mode: str) -> OpenMode:
+    """Return what a mode asks for, or raise as the builtin `open` does."""
+    try:
+        return OPEN_MODES[mode]
+    except (KeyError, TypeError):
+        raise mode_error(mode) from None
+
+
+def node_to_open(tree: Tree, path: StrPath, how: OpenMode, *, truncate: bool = True) -> File:
+    """Return the node to open, made or emptied as `how` asks."""
+    with tree._lock:
+        node = tree._file_to_open(path, create=how.creates, exclusive=how.exclusive)
+        if how.truncates and truncate:
+            tree._empty(node)
+        return node
+
+
+def finish(
+    file: BinaryFile,
+    node: File,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> IO[Any]:
+    """Return what `open` returns for a binary file: it, what is below it, or a text file on it."""
+    if buffering == 0:
+        return file.detach()  # type: ignore[return-value]
+    if buffering > 1:
+        file._put_buffer(buffering)
+    if not file._how.text:
+        return file  # type: ignore[return-value]
+    return text_file(file, mode, node.size, buffering, encoding, errors, newline)
+
+
+def text_file(
+    file: Any,
+    mode: str,
+    size: int,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> io.TextIOWrapper:
+    """Return a text file on a binary one that has `size` bytes by now."""
+    try:
+        text = io.TextIOWrapper(file, encoding, errors, newline, buffering == 1)
+    except BaseException:
+        file.close()
+        raise
+    text.mode = mode  # type: ignore[misc]
+    if size > _TEXT_CHUNK and mode in ("r", "rt"):
+        # Four times as much per call as by default: the calls are in Python here. Where it is
+        # written too, the size shows in where a write after a read goes.
+        text._CHUNK_SIZE = _TEXT_CHUNK  # type: ignore[attr-defined]
+    return text

@@ -1,0 +1,91 @@
+"""The tree, put together; and what of it live databases may use."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Collection
+from threading import RLock
+from typing import Any, ClassVar, Protocol
+
+from .._nodes.content import BlockList
+from .._nodes.nodes import Directory, File, Node
+from .._paths import StrPath
+from .attributes import Attributes
+from .copying import Copying
+from .listing import Listing
+from .quotas import Quotas
+from .storage import Cursor
+from .whole_files import WholeFiles
+
+
+class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
+    """One tree of nodes under one lock, with all that `os` and `shutil` do.
+
+    Attributes:
+        _interceptors: who is asked before operations, in this order; see `dmemfs._interception`.
+        _plain_class: the class that asks nobody, if this is one that does.
+        _paths_found: where files were that somebody was asked about.
+    """
+
+    _interceptors: tuple[Any, ...] = ()
+    _plain_class: ClassVar[Any] = None
+
+    def __init__(
+        self, max_bytes: int | None, max_nodes: int | None, lock: RLock | None = None
+    ) -> None:
+        super().__init__(max_bytes, max_nodes, lock)
+        self._paths_found: weakref.WeakKeyDictionary[File, str] = weakref.WeakKeyDictionary()
+
+    def _ask(
+        self, operation: str, *paths: Any, node: Node | None = None, changes: bool | None = None
+    ) -> None:
+        """Raise what somebody has against an operation that is no method here: nobody has.
+
+        Args:
+            operation: what is about to be done.
+            paths: to what, as given.
+            node: the node, where it is not a path that leads to it.
+            changes: whether anything is changed, where the operation does not tell.
+        """
+
+
+class TreeOfDatabases(Protocol):
+    """What `dmemfs_sqlite` uses of a tree besides what is public, for speed.
+
+    SQLite reads and writes a page at a time, and each call of a public method would cost as much
+    as the page.
+    """
+
+    _account: Any
+    _directories: dict[str, Directory]
+    _interceptors: tuple[Any, ...]
+    _lock: Any
+    _restore_guards: list[Callable[[Collection[Node]], None]]
+    _try_lock: Any
+    _unlock: Any
+
+    def _wait_for_lock(self) -> None: ...
+    def _find(self, path: StrPath, *, follow: bool = True) -> Node: ...
+    def _peek(self, path: StrPath, *, follow: bool = True) -> Node | None: ...
+    def _file_to_open(
+        self,
+        path: StrPath,
+        *,
+        create: bool = False,
+        exclusive: bool = False,
+        content: bytes | BlockList = b"",
+    ) -> File: ...
+    def _create_file(
+        self, directory: Directory, name: str, path: StrPath, content: bytes | BlockList = b""
+    ) -> File | None: ...
+    def _read(self, cursor: Cursor, count: int) -> bytes: ...
+    def _read_page(
+        self, node: File, position: int, count: int, memory: memoryview, start: int
+    ) -> int: ...
+    def _write_page(
+        self, cursor: Cursor, position: int, count: int, memory: memoryview, start: int
+    ) -> int: ...
+    def _truncate(self, node: File, size: int, path: Any) -> None: ...
+    def _ask(
+        self, operation: str, *paths: Any, node: Node | None = None, changes: bool | None = None
+    ) -> None: ...

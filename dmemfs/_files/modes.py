@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import os
 import sys
 import warnings
 
@@ -106,3 +107,22 @@ def check_buffering(how: OpenMode, buffering: int) -> int:
             stacklevel=3,
         )
     return max(buffering, -1)
+
+
+def flags_of_mode(mode: str) -> int:
+    """Return the flags that the builtin `open` hands to an opener."""
+    how = OPEN_MODES[mode]
+    flags = getattr(os, "O_CLOEXEC", 0)
+    if "+" in mode:
+        flags |= os.O_RDWR
+    elif how.creates:
+        flags |= os.O_WRONLY
+    if how.creates:
+        flags |= os.O_CREAT
+    if how.exclusive:
+        flags |= os.O_EXCL
+    if how.truncates:
+        flags |= os.O_TRUNC
+    if how.appends:
+        flags |= os.O_APPEND
+    return flags

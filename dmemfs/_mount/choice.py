@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
+import sys
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
@@ -13,6 +15,8 @@ from .descriptors import FIRST_DESCRIPTOR, DescriptorTable
 from .table import LeadsOutsideError, MountTable
 
 _MOST_TURNS = 40
+_TAKES_BUFFERS = sys.version_info < (3, 12)
+"""Whether functions of `os` take a bytearray for a path, with a warning."""
 _fspath = os.fspath
 
 
@@ -47,8 +51,10 @@ class PathChooser:
         given = path
         for _ in range(_MOST_TURNS):
             try:
-                if path.__class__ is int and takes_descriptor:
+                if takes_descriptor and hasattr(path, "__index__"):
                     if path < FIRST_DESCRIPTOR:
+                        if changes:
+                            self._table.require_changeable(path)
                         break
                     description = self._descriptors.find(path)
                     return inside(description.mount, description.node)
@@ -115,13 +121,21 @@ class PathChooser:
 
 
 def plain_path(path: Any) -> Any:
-    """Return a path object as text or bytes, and anything else as it is, to be refused later."""
+    """Return a path as text or bytes, or as a number, and anything else as it is, to be refused."""
     if path.__class__ is int or path is None:
         return path
     try:
         return _fspath(path)
     except TypeError:
-        return path
+        pass
+    try:
+        if hasattr(path, "__index__"):
+            return operator.index(path)
+        if _TAKES_BUFFERS and not callable(path):
+            return bytes(memoryview(path))
+    except TypeError:
+        pass
+    return path
 
 
 def is_in_bytes(path: Any) -> bool:

@@ -8,23 +8,34 @@ here, changed by a single assignment.
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import posixpath
+import stat
 import weakref
 from functools import partial
 from typing import Any
 
 from .._errors import os_error
-from .._nodes.nodes import Directory
+from .._nodes.nodes import Directory, Symlink
+from .._paths import MAX_LINKS
 from .._tree.tree import Tree
 
-_real_getcwd = os.getcwd
+# As they are before anything is replaced: these ask the kernel.
+_getcwd = os.getcwd
+_readlink = os.readlink
+_lstat = os.lstat
+_fstat = os.fstat
 
 # What is not a file of the disk, though it has a name, is there in isolation too.
 DEVICES = tuple(
     f"/dev/{name}/" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 )
 SYSTEM_VIEWS = ("/proc/", "/sys/")
+
+_ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
+_IN_MEMORY = "/memfd:"
+"""How the kernel names what it keeps in memory alone."""
 
 
 _NEVER = "\0"
@@ -154,6 +165,7 @@ class MountTable:
         cwd: the working directory, if it is in one of them.
         umask: that of the process; kept up to date while something is mounted.
         directories: gives the directory of a virtual descriptor.
+        isolates: whether one of them is at the root, in the place of the real file system.
     """
 
     def __init__(self) -> None:
@@ -163,6 +175,7 @@ class MountTable:
         self.cwd: DirectoryPlace | None = None
         self.umask = 0o022
         self.directories: Any = None
+        self.isolates = False
         self._real_cwd: str | None = None
         self._shown: tuple[str, ...] = ()
         self._is_plain = False  # nothing is mounted within a mount, nor passed through
@@ -185,12 +198,13 @@ class MountTable:
         real = None
         if cwd is None and self.mounts:
             try:
-                real = _real_getcwd()
+                real = _getcwd()
             except OSError:  # it was removed: no relative path leads anywhere
                 real = None
         self.cwd = cwd
         self._real_cwd = real
         self.relative = cwd is not None or any(_overlap(real, each) for each in self.mounts)
+        self.isolates = any(not each.offset for each in self.mounts)
         self._is_plain = len(self.mounts) == 1 and not self.mounts[0].passed
         names = [f"/{posixpath.basename(each.point)}" for each in self.mounts] or [_NEVER]
         self.marker = names[0] if len(names) == 1 else _common_beginning(names)
@@ -204,7 +218,7 @@ class MountTable:
         self._shown = tuple(each for each in self._shown if each != f"{directory}/")
 
     def locate(
-        self, path: Any, dir_fd: Any = None, *, changes: bool = False
+        self, path: Any, dir_fd: Any = None, *, changes: bool = False, writes: bool = False
     ) -> tuple[Mounted, str] | None:
         """Return where a path leads to.
 
@@ -212,6 +226,7 @@ class MountTable:
             path: as given to a function of `os`.
             dir_fd: the descriptor of the directory at which a relative path begins.
             changes: whether what is there is to be changed.
+            writes: whether it is to be opened for writing, which devices in isolation may be too.
 
         Returns:
             The mount and the path in its file system; None for the real file system.
@@ -242,14 +257,9 @@ class MountTable:
         mount = self.mount_of(text)
         if mount is None or (self._shown and f"{text}/".startswith(self._shown)):
             return None
-        if mount.passed and mount.passes(posixpath.normpath(text) if ".." in text else text):
-            if changes and not f"{text}/".startswith(DEVICES):
-                raise OSError(
-                    errno.EROFS,
-                    f"{os.strerror(errno.EROFS)}: it is passed through from the real file system; "
-                    "write to another path",
-                    path,
-                )
+        if mount.passed and mount.passes(text):
+            if changes or (writes and not _is_free(text)):
+                raise read_only(path)
             return None
         return mount, text[mount.offset :] or "/"
 
@@ -261,46 +271,185 @@ class MountTable:
                 return mount
         return None
 
+    def require_changeable(self, descriptor: int) -> None:
+        """Raise where a descriptor of the kernel's leads to what isolation keeps from changes.
+
+        As in the kernel on what is mounted read-only: what is open for writing goes on to work, and
+        was opened before, since nothing is opened so afterwards.
+
+        Raises:
+            OSError: EROFS; EBADF, nothing is open there.
+        """
+        if not self.isolates:
+            return
+        name = name_of_descriptor(descriptor)
+        if name is not None:  # a pipe, a socket and the like has no path
+            if name[:1] != "/" or name.startswith(_IN_MEMORY):
+                return
+            if self._shown and f"{name}/".startswith(self._shown):
+                return
+        import fcntl
+
+        is_device = stat.S_ISCHR(_fstat(descriptor).st_mode)
+        if is_device or fcntl.fcntl(descriptor, fcntl.F_GETFL) & _ACCESS == os.O_RDONLY:
+            raise read_only(None)
+
     def _absolute(self, text: str, directory: DirectoryPlace | None, dir_fd: Any) -> str | None:
         """Return a relative path from the root on; None for the real file system."""
-        if directory is None:
-            if dir_fd is not None or not text or self._real_cwd is None:
-                return None
-            return posixpath.join(self._real_cwd, text)
+        if directory is not None:
+            if not text:
+                raise os_error(errno.ENOENT, text)
+            return posixpath.join(directory.outer(), text)
         if not text:
-            raise os_error(errno.ENOENT, text)
-        return posixpath.join(directory.outer(), text)
+            return None
+        if dir_fd is None:
+            return None if self._real_cwd is None else posixpath.join(self._real_cwd, text)
+        if self.marker not in f"/{text}":
+            return None
+        name = name_of_descriptor(dir_fd)
+        return None if name is None or name[:1] != "/" else posixpath.join(name, text)
 
     def _normalised(self, text: str) -> str:
         """Return a path that climbs, so that its beginning tells where it leads to."""
-        plain = posixpath.normpath(text)
-        if plain[:2] == "//":
-            plain = plain[1:]
-        begin, end = self.mount_of(text), self.mount_of(plain)
-        if begin is end:
-            return text
-        if end is None:
-            raise LeadsOutsideError(plain)
-        return f"{plain}/" if text.endswith("/") else plain
+        begin = self.mount_of(text)
+        plain = self._physical(text)
+        end = self.mount_of(plain)
+        if end is None or end.passes(plain):
+            if begin is not None and ".." in text:
+                raise LeadsOutsideError(plain)
+            return plain if end is begin else text
+        return plain
+
+    def _physical(self, text: str) -> str:
+        """Return an absolute path without `..`, whose last component alone may be a link.
+
+        The links before a `..` are followed, as by the kernel, in mounts as on the disk.
+
+        Raises:
+            OSError: ENOENT, ENOTDIR for what is above a `..` in a mount; ELOOP.
+        """
+        pending = _components(text)
+        if ".." not in pending:
+            plain = "/" + "/".join(reversed(pending))
+            return f"{plain}/" if text.endswith("/") and pending else plain
+        here = "/"
+        links = 0
+        while pending:
+            name = pending.pop()
+            if name == "..":
+                here = posixpath.dirname(here)
+                continue
+            here = posixpath.join(here, name)
+            if ".." not in pending:
+                continue
+            target = self._target_of(here)
+            if target is not None:
+                links += 1
+                if links > MAX_LINKS:
+                    raise os_error(errno.ELOOP, text)
+                here = "/" if target[:1] == "/" else posixpath.dirname(here)
+                pending += _components(target)
+        return f"{here}/" if text.endswith("/") and here != "/" else here
+
+    def _target_of(self, path: str) -> str | None:
+        """Return what a link says that is above a `..`; None for a directory.
+
+        Raises:
+            OSError: ENOENT, ENOTDIR where it is neither, in a mount.
+        """
+        mount = self.mount_of(path)
+        if mount is None or mount.passes(path):
+            try:
+                return _readlink(path)
+            except OSError:
+                return None  # the kernel will say what there is to say
+        if path == mount.point:
+            return None
+        node = mount.fs._peek(path[mount.offset :], follow=False)
+        if node.__class__ is Symlink:
+            return node.target
+        if node is None and self._is_above(f"{path}/"):
+            return None
+        if node.__class__ is not Directory:
+            raise os_error(errno.ENOENT if node is None else errno.ENOTDIR, path)
+        return None
+
+    def _is_above(self, path: str) -> bool:
+        """Tell whether something is mounted or passed through below a path, which ends in `/`."""
+        passed = (prefix for mount in self.mounts for prefix in mount.passed)
+        return any(each.startswith(path) for each in (*passed, *(m.point for m in self.mounts)))
 
     def _inside_of(self, fs: Tree, target: str, pending: list[str], is_directory: bool) -> str:
         """Return where in `fs` the target of an absolute symbolic link is.
 
         Args:
             fs: the file system in which the link is.
-            target: what the link says.
+            target: what the link says; `..` for the directory above the mount point.
             pending: the components that follow it in the path, the last first.
             is_directory: whether the path asks for a directory.
 
         Raises:
             LeadsOutsideError: it is not in `fs`.
         """
-        text = posixpath.normpath(target) if ".." in target or "//" in target else target
+        if target == "..":
+            above = self._above(fs)
+            if above is None:
+                return "/"
+            raise LeadsOutsideError(_joined(above, pending, is_directory))
+        text = target
+        if ".." in target or "//" in target:
+            # Others have locks of their own, not to be taken here.
+            text = self._physical(target) if len(self.mounts) == 1 else posixpath.normpath(target)
         mount = self.mount_of(text)
         if mount is None or mount.fs is not fs or mount.passes(text):
-            whole = "/".join([target.rstrip("/"), *reversed(pending)])
-            raise LeadsOutsideError(f"{whole}/" if is_directory and whole else whole or "/")
+            raise LeadsOutsideError(_joined(target, pending, is_directory))
         return text[mount.offset :] or "/"
+
+    def _above(self, fs: Tree) -> str | None:
+        """Return the directory above the one at which `fs` is mounted, None above the root."""
+        for mount in self.mounts:
+            if mount.fs is fs:
+                return posixpath.dirname(mount.point) if mount.offset else None
+        return None
+
+
+def read_only(path: Any) -> OSError:
+    """Return the error for what would change what is passed through."""
+    text = (
+        f"{os.strerror(errno.EROFS)}: it is passed through from the real file system; "
+        "write to another path"
+    )
+    return OSError(errno.EROFS, text) if path is None else OSError(errno.EROFS, text, path)
+
+
+def name_of_descriptor(descriptor: Any) -> str | None:
+    """Return what the kernel calls a descriptor of its own: where it has one, its path now."""
+    try:
+        return _readlink(f"/proc/self/fd/{operator.index(descriptor)}")
+    except OSError:
+        return None
+
+
+def _is_free(path: str) -> bool:
+    """Tell whether what is opened there for writing is nothing on the disk, passed through."""
+    try:
+        if path.startswith("/proc/"):
+            path = _readlink(path)
+            if path.startswith(_IN_MEMORY) or ":[" in path[:12]:
+                return True
+        return f"{path}/".startswith(DEVICES) and stat.S_ISCHR(_lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _components(path: str) -> list[str]:
+    """Return the components of a path, the last first."""
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
+
+
+def _joined(begin: str, pending: list[str], is_directory: bool) -> str:
+    whole = "/".join([begin.rstrip("/"), *reversed(pending)])
+    return f"{whole}/" if is_directory and whole else whole or "/"
 
 
 def _common_beginning(texts: list[str]) -> str:

@@ -40,7 +40,8 @@ class Lookup(Pages):
     """
 
     # While the file system is mounted, absolute symbolic links begin at the root of the process:
-    # this returns the path here of what such a link says, or raises LeadsOutsideError.
+    # this returns the path here of what such a link says, or raises LeadsOutsideError. It is asked
+    # too where a relative one climbs above the root.
     _follow_absolute: Callable[[str, list[str], bool], str] | None = None
 
     def __init__(
@@ -187,6 +188,7 @@ class Lookup(Pages):
         wants_directory = text.endswith("/")
         follow = follow or (wants_directory and follow_with_slash)
         pending = _components(text)
+        given = len(pending)  # so many of them, at the most, are not of a link
         directory: Directory = self._root
         node: Node | None = directory
         name = ""
@@ -197,8 +199,14 @@ class Lookup(Pages):
             if name == ".":
                 node = directory
             elif name == "..":
-                node = directory = directory.parent
                 plain = False
+                if (
+                    directory is self._root
+                    and len(pending) >= given
+                    and self._follow_absolute is not None
+                ):
+                    self._follow_absolute(name, pending, wants_directory)
+                node = directory = directory.parent
             else:
                 if _paths.too_long(name, _paths.NAME_MAX):
                     raise os_error(errno.ENAMETOOLONG, path)
@@ -209,6 +217,7 @@ class Lookup(Pages):
                         raise os_error(errno.ELOOP, path)
                     target = node.target
                     wants_directory = wants_directory or (not pending and target.endswith("/"))
+                    given = min(given, len(pending))
                     if target.startswith("/"):
                         directory = self._root
                         if self._follow_absolute is not None:

@@ -11,6 +11,7 @@ import math
 import operator
 import os
 import posix
+import stat
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
@@ -25,12 +26,16 @@ from ..descriptors import (
 from ..table import MountTable
 from .attributes import limit, with_identity
 
+_DIRECTION, _TO_KERNEL = 30, 1
+"""Where the number of an ioctl says that it hands something to the kernel, and asks for nothing."""
+
 _close = posix.close
 _closerange = posix.closerange
 _copy_file_range = getattr(posix, "copy_file_range", None)
 _dup2 = posix.dup2
 _fchmod = posix.fchmod
 _fchown = posix.fchown
+_fstat_of = posix.fstat
 _lseek = posix.lseek
 _pread = posix.pread
 _preadv = getattr(posix, "preadv", None)
@@ -244,12 +249,14 @@ class PatchedDescriptors:
 
     def fchmod(self, fd: int, mode: int) -> None:
         if fd < FIRST_DESCRIPTOR:
+            self._table.require_changeable(fd)
             return _fchmod(fd, mode)
         description = self._descriptors.find(fd)
         description.mount.fs.chmod(description.node, mode)
 
     def fchown(self, fd: int, uid: int, gid: int) -> None:
         if fd < FIRST_DESCRIPTOR:
+            self._table.require_changeable(fd)
             return _fchown(fd, uid, gid)
         description = self._descriptors.find(fd)
         description.mount.fs.chown(description.node, uid, gid)
@@ -280,6 +287,10 @@ class PatchedDescriptors:
     def ioctl(self, fd: Any, request: int, arg: Any = 0, mutate_flag: bool = True, /) -> Any:
         number = as_descriptor(fd)
         if number < FIRST_DESCRIPTOR:
+            if self._table.isolates and request >> _DIRECTION & 3 == _TO_KERNEL:
+                mode = _fstat_of(number).st_mode
+                if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # such as FS_IOC_SETFLAGS
+                    self._table.require_changeable(number)
             return _real_ioctl(fd, request, arg, mutate_flag)
         self._descriptors.find(number)
         raise os_error(errno.EOPNOTSUPP if request in _CLONES else errno.ENOTTY)

@@ -17,7 +17,13 @@ from ..._nodes.nodes import Directory
 from ..._tree.tree import Tree
 from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable
-from ..table import DirectoryPlace, LeadsOutsideError, Mounted, MountTable
+from ..table import (
+    DirectoryPlace,
+    LeadsOutsideError,
+    Mounted,
+    MountTable,
+    name_of_descriptor,
+)  # fmt: skip
 
 _listdir = posix.listdir
 _scandir = posix.scandir
@@ -408,7 +414,8 @@ class PatchedEntries(PathChooser):
             _chdir(path)
             self._table.working_directory_changed(None)
 
-        if isinstance(path, int) and path >= FIRST_DESCRIPTOR:
+        path = plain_path(path)
+        if isinstance(path, int):
             self.fchdir(path)
         else:
             self._choose(path, None, inside, outside)
@@ -416,6 +423,11 @@ class PatchedEntries(PathChooser):
     def fchdir(self, fd: Any) -> None:
         number = fd if isinstance(fd, int) else fd.fileno()
         if number < FIRST_DESCRIPTOR:
+            if self._table.isolates:
+                name = name_of_descriptor(number)
+                if name is not None and self._table.locate(name) is not None:
+                    self.chdir(name)  # what is hidden has a name, and nothing more
+                    return
             _fchdir(fd)
             self._table.working_directory_changed(None)
             return

@@ -16,7 +16,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..._errors import os_error, refusal
-from ..._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
+from ..._files.modes import (
+    OPEN_MODES,
+    OpenMode,
+    check_buffering,
+    check_text_arguments,
+    flags_of_mode,
+    mode_error,
+)  # fmt: skip
 from ..._nodes.nodes import Directory, File, Symlink
 from ..._paths import is_plain_name
 from ..choice import plain_path
@@ -44,6 +51,7 @@ _MOST_TURNS = 40
 _WRITES = os.O_WRONLY | os.O_RDWR
 _O_TMPFILE = getattr(posix, "O_TMPFILE", 0)
 _O_PATH = getattr(posix, "O_PATH", 0)
+_WITH_O_PATH = _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # the rest is ignored
 _USUAL_MODE = 0o644
 _BUFFERS: dict[str, Any] = {"r": io.BufferedReader, "w": io.BufferedWriter, "+": io.BufferedRandom}
 
@@ -82,7 +90,7 @@ class PatchedOpen:
         if opener is None and not hasattr(file, "__index__"):
             try:
                 place = table.locate(
-                    file, changes=mode.__class__ is str and mode not in READING_MODES
+                    file, writes=mode.__class__ is str and mode not in READING_MODES
                 )
             except LeadsOutsideError as outside:
                 return self._open_elsewhere(
@@ -109,8 +117,11 @@ class PatchedOpen:
             and not (table.relative and path[:1] != "/")
         ):
             return _real_open_code(path)
-        if not isinstance(path, str) or table.locate(path) is None:
-            return _real_open_code(path)
+        try:
+            if not isinstance(path, str) or table.locate(path) is None:
+                return _real_open_code(path)
+        except LeadsOutsideError as outside:
+            return _real_open_code(outside.path)
         return self.open(path, "rb")
 
     def os_open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
@@ -130,10 +141,12 @@ class PatchedOpen:
     def _os_open(
         self, path: Any, flags: int, mode: int, dir_fd: Any, frame: FrameType, turns: int
     ) -> int:
+        if flags & _O_PATH:
+            flags &= _WITH_O_PATH
         writes = bool(flags & (_WRITES | os.O_CREAT | os.O_TRUNC))
         given = path
         try:
-            place = self._table.locate(path, dir_fd, changes=writes)
+            place = self._table.locate(path, dir_fd, writes=writes)
             if place is not None:
                 mount, inner = place
                 node = self._node_for(mount, inner, flags, mode)
@@ -158,7 +171,7 @@ class PatchedOpen:
             return None
         if opener is None and not hasattr(file, "__index__"):
             try:
-                if self._table.locate(file, changes=mode not in READING_MODES) is None:
+                if self._table.locate(file, writes=mode not in READING_MODES) is None:
                     return None
             except LeadsOutsideError as outside:
                 return self.file_io(outside.path, mode, closefd, opener) or RealFileIO(
@@ -328,14 +341,20 @@ class PatchedOpen:
         if _O_TMPFILE and flags & _O_TMPFILE == _O_TMPFILE:
             return self._nameless_file(mount, inner, flags, mode)
         if flags & os.O_CREAT:
+            if flags & os.O_DIRECTORY:
+                raise os_error(errno.EINVAL, inner)
             with fs._lock:
                 exclusive = bool(flags & os.O_EXCL)
+                if (
+                    flags & os.O_NOFOLLOW
+                    and not exclusive
+                    and isinstance(fs._peek(inner, follow=False), Symlink)
+                ):
+                    raise os_error(errno.ELOOP, inner)
                 is_new = fs._peek(inner, follow=not exclusive) is None
                 file = fs._file_to_open(inner, create=True, exclusive=exclusive)
                 if is_new and mode & 0o7777 & ~self._table.umask != _USUAL_MODE:
                     fs._set_mode(file, mode & 0o7777 & ~self._table.umask)
-                if flags & os.O_DIRECTORY:
-                    raise os_error(errno.ENOTDIR, inner)
                 if flags & os.O_TRUNC:
                     fs._empty(file)
                 return file
@@ -432,25 +451,6 @@ class PatchedOpen:
         if not how.text:
             return buffer
         return self._text(buffer, mode, 0, buffering, encoding, errors, newline)
-
-
-def flags_of_mode(mode: str) -> int:
-    """Return the flags that the builtin `open` hands to an opener."""
-    how = OPEN_MODES[mode]
-    flags = os.O_CLOEXEC
-    if "+" in mode:
-        flags |= os.O_RDWR
-    elif how.creates:
-        flags |= os.O_WRONLY
-    if how.creates:
-        flags |= os.O_CREAT
-    if how.exclusive:
-        flags |= os.O_EXCL
-    if how.truncates:
-        flags |= os.O_TRUNC
-    if how.appends:
-        flags |= os.O_APPEND
-    return flags
 
 
 def opener_of(frame: FrameType) -> tuple[Any, int]:

@@ -26,8 +26,6 @@ from .table import (
 )  # fmt: skip
 
 _LISTENERS = "dmemfs.mount"
-_SHARED_PREFIXES = {"/", "/usr", "/usr/local"}
-"""Prefixes of a Python that came with the system: most of what is there is not Python's."""
 
 _Resolve = Callable[[str], "tuple[Tree, str] | None"]
 
@@ -244,9 +242,9 @@ def mount(fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] =
 
     Args:
         fs: the file system.
-        point: where; nothing need be there. At `"/"` the process is isolated: only the standard
-            library, what is on `sys.path`, the time zones, devices, `/proc` and `/sys` stay
-            visible, read-only. The working directory is the root then.
+        point: where; nothing need be there. At `"/"` the process is isolated: only the interpreter,
+            the standard library, what is on `sys.path`, the time zones, devices, `/proc` and `/sys`
+            stay visible, read-only. The working directory is the root then.
         passthrough: with `"/"`, further real directories to stay visible, read-only.
 
     Returns:
@@ -264,17 +262,19 @@ def mount(fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] =
 
 def _passed_through(extra: Iterable[str]) -> tuple[str, ...]:
     """Return what stays visible in isolation, each with a slash at its end."""
-    own = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix} - _SHARED_PREFIXES
-    own.add(os.path.dirname(os.path.abspath(os.__file__)))
+    # Not their prefix, which may be /usr: there is more in it than Python.
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    below = tuple(f"{path}/" for path in prefixes)
+    own = {os.path.dirname(os.path.abspath(os.__file__))}
+    own.update(filter(None, (sys.executable, getattr(sys, "_base_executable", None))))
     zones = sys.modules.get("zoneinfo")
     own.update(getattr(zones, "TZPATH", ("/usr/share/zoneinfo",)))
-    below = tuple(f"{path}/" for path in own)
     others = set(extra)
     for path in map(os.path.abspath, sys.path):
         (own if path.startswith(below) else others).add(path)
     paths = {*_resolved(frozenset(own)), *others, *map(os.path.realpath, others)}
-    prefixes = {f"{path.rstrip('/')}/" for path in paths if path.rstrip("/")}
-    return (*sorted(prefixes), *DEVICES, *SYSTEM_VIEWS)
+    passed = {f"{path.rstrip('/')}/" for path in paths if path.rstrip("/")}
+    return (*sorted(passed), *DEVICES, *SYSTEM_VIEWS)
 
 
 @lru_cache(8)

@@ -128,3 +128,47 @@ def test_another_mount_within(tmp_path: Path) -> None:
             assert os.listdir("/link") == ["file"]
         assert not os.path.exists(tmp_path / "data")
     assert inner.listdir("/") == ["file"]
+
+
+def test_of_a_prefix_that_others_share_only_python_is_visible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /usr is the prefix of a system's own Python."""
+    prefix = tmp_path / "usr"
+    library = prefix / "lib" / "python3"
+    for directory in (library, library / "site", prefix / "share" / "doc", prefix / "bin"):
+        directory.mkdir(parents=True)
+    for file in (library / "os.py", prefix / "bin" / "python", prefix / "bin" / "env"):
+        file.touch()
+    for name in ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix"):
+        monkeypatch.setattr(sys, name, str(prefix))
+    monkeypatch.setattr(sys, "executable", f"{prefix}/bin/python")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(library / "site")])
+    with mount(MemoryFileSystem(), "/"):
+        assert (library / "site").is_dir()
+        assert (prefix / "bin" / "python").is_file()
+        for hidden in ("bin/env", "bin", "share/doc", "share", "lib", "."):
+            assert not (prefix / hidden).exists()
+        assert os.path.isfile(os.__file__)
+
+
+def test_what_is_visible_is_what_is_documented() -> None:
+    program = (
+        "import os, sys\n"
+        "from dmemfs import MemoryFileSystem\n"
+        "seen = [name for name in os.listdir('/usr') if name != 'lib']\n"
+        "real = [f'/usr/{name}' for name in seen] + ['/usr/bin/env', '/etc/passwd', '/usr/lib']\n"
+        "with MemoryFileSystem(max_quota=1 << 20).mount('/'):\n"
+        "    shown = [path for path in real if os.path.exists(path) and path not in sys.path]\n"
+        "    assert os.path.isdir(os.path.dirname(os.__file__))\n"
+        "    assert os.path.isfile(sys.executable)\n"
+        "print(shown)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        timeout=50,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert found.stdout == b"[]\n", found.stderr

@@ -128,7 +128,7 @@ READ_ONLY = {
 }  # fmt: skip
 
 OTHERS = {
-    "chroot": "changes the process, and is refused a mounted path",
+    "chroot": "changes the process",
     "close": "of numbers alone",
     "closerange": "of numbers alone",
     "copy_file_range": "what is written to was opened for that, as by `write`",

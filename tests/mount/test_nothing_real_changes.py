@@ -115,7 +115,7 @@ def test_every_function_is_looked_at(module: Any) -> None:
 
 def test_every_function_that_takes_a_descriptor_beside_a_path_is_called() -> None:
     assert {*ONE_PATH, *TWO_PATHS} >= DIR_FD
-    assert FD - set(OTHERS) <= set(DESCRIPTOR)
+    assert FD - set(OTHERS) <= {*DESCRIPTOR}
     assert {*ONE_PATH, *TWO_PATHS} >= NO_FOLLOW | EFFECTIVE_IDS
 
 

@@ -113,6 +113,7 @@ DESCRIPTOR: dict[str, list[tuple[Any, ...]]] = {
     "setxattr": [("user.new", b"value")],
     "stat": [()],
     "statvfs": [()],
+    "statx": [(0xFFF,)],
     "truncate": [(1,)],
     "utime": [((1, 1),)],
     "write": [(b"x",)],

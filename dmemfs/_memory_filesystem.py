@@ -217,8 +217,12 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         root = self._account
         limits = (limit_or_none(root.byte_limit), limit_or_none(root.node_limit))
         other = (self._plain_class or type(self))(max_quota=limits[0], max_nodes=limits[1])
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             copy_into(other, self._root)
+        finally:
+            self._unlock()
         other._account.guard_memory(root.min_free_memory)
         copy_read_only(self, other)
         return other
@@ -245,10 +249,14 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
 
         Complexity: O(nodes and blocks).
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             check_invariants(self._root, self._account, self._directories)
             check_versions(self._newest, self._root, self._account)
             assert self._restoration is None, "a restore is under way"
             assert self._writing is None, "a write is under way"
             assert not self._deferred, "a write was put off for ever"
+        finally:
+            self._unlock()
         self._locks._check()

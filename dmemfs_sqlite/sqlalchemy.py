@@ -16,13 +16,13 @@ run into each other. Here every checkout has a connection of its own to one data
 from __future__ import annotations
 
 import sqlite3
-import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dmemfs import MemoryFileSystem
+from dmemfs._mutex import Mutex
 
 from ._courier.shared import SharedDatabase
 from ._engine.memory_database import connect_memory
@@ -205,7 +205,7 @@ class _Source:
         engine_options.setdefault("max_overflow", -1)
         # The pool gives a connection to one thread at a time, but not always to the same.
         options = {"timeout": timeout, "check_same_thread": False}
-        self._mutex = threading.Lock()
+        self._mutex = Mutex()
         self._keeper: sqlite3.Connection | None = None
         self._open: Callable[[], sqlite3.Connection]
         if isinstance(database, SharedDatabase):

@@ -163,10 +163,14 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
     def _buffered(self) -> io.BufferedRandom:
         """Return the buffer of `io` through which this object goes from now on."""
         if self._node is not BUFFERED:
-            with self._fs._lock:
+            try:
+                if not self._fs._try_lock(False):
+                    self._fs._wait_for_lock()
                 if self._node is not BUFFERED:
                     self._require_open()
                     self._put_buffer(_BUFFER_SIZE)
+            finally:
+                self._fs._unlock()
         return self._buffer
 
     def _raw_file(self) -> RawFile:
@@ -352,9 +356,13 @@ class _Writable(BinaryFile):
 
         A text file forgets its text as soon as it has handed it down.
         """
-        with self._fs._lock:
+        try:
+            if not self._fs._try_lock(False):
+                self._fs._wait_for_lock()
             if self._node is not BUFFERED:
                 self._put_buffer(max(len(data), _BUFFER_SIZE))
+        finally:
+            self._fs._unlock()
         return self._buffer.write(data)
 
     def truncate(self, size: int | None = None, /) -> int:

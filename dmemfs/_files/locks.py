@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TypeVar
 
 from .._errors import NotCopyable
+from .._mutex import Mutex
 
 # A waiter is woken when its turn comes. It looks for itself this often all the same (seconds),
 # because on Windows Ctrl-C does not end the wait for a lock, and because a releasing thread that
@@ -191,7 +192,7 @@ class LockTable:
     __slots__ = ("_is_changing", "_mutex", "_queues", "_returned")
 
     def __init__(self) -> None:
-        self._mutex = threading.RLock()
+        self._mutex = Mutex()
         self._is_changing = False
         self._queues: dict[Hashable, _NodeQueue] = {}
         self._returned: deque[_Place] = deque()
@@ -339,16 +340,19 @@ class LockTable:
         """
         self._settle()
         with self._mutex:
-            for key, queue in self._queues.items():
-                assert not queue.is_idle(), f"{key!r} is kept though nobody needs it"
-                holders = list(queue.holders.values())
-                assert all(place.held for place in holders), f"a holder of {key!r} does not know"
-                if not all(place.shared for place in holders):
-                    assert len(holders) == 1, f"{key!r} has a writer and others"
-                for place in queue.waiting:
-                    assert not place.held, f"{place()!r} holds {key!r} and waits for it"
-                for place in (*holders, *queue.waiting):
-                    assert place.key is key, f"{place()!r} is at the lock of another node"
-                if queue.waiting:
-                    head = queue.waiting[0]
-                    assert not queue.has_room(head.shared), f"{head()!r} could enter {key!r}"
+            self._check_queues()
+
+    def _check_queues(self) -> None:
+        for key, queue in self._queues.items():
+            assert not queue.is_idle(), f"{key!r} is kept though nobody needs it"
+            holders = list(queue.holders.values())
+            assert all(place.held for place in holders), f"a holder of {key!r} does not know"
+            if not all(place.shared for place in holders):
+                assert len(holders) == 1, f"{key!r} has a writer and others"
+            for place in queue.waiting:
+                assert not place.held, f"{place()!r} holds {key!r} and waits for it"
+            for place in (*holders, *queue.waiting):
+                assert place.key is key, f"{place()!r} is at the lock of another node"
+            if queue.waiting:
+                head = queue.waiting[0]
+                assert not queue.has_room(head.shared), f"{head()!r} could enter {key!r}"

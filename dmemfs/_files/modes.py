@@ -39,6 +39,12 @@ class OpenMode:
         self.truncates = action == "w"
         self.appends = action == "a"
 
+    def os_flags(self) -> int:
+        """Return the flags with which `os.open` makes or empties a file as this mode does."""
+        flags = os.O_RDONLY if self.name == "rb" else os.O_RDWR
+        flags |= os.O_CREAT * self.creates | os.O_EXCL * self.exclusive
+        return flags | os.O_TRUNC * self.truncates
+
 
 _NAME_OF_W_PLUS = "wb+" if sys.version_info >= (3, 15) else "rb+"
 

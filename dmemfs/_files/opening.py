@@ -53,11 +53,15 @@ def mode_of(mode: str) -> OpenMode:
 
 def node_to_open(tree: Tree, path: StrPath, how: OpenMode, *, truncate: bool = True) -> File:
     """Return the node to open, made or emptied as `how` asks."""
-    with tree._lock:
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
         node = tree._file_to_open(path, create=how.creates, exclusive=how.exclusive)
         if how.truncates and truncate:
             tree._empty(node)
         return node
+    finally:
+        tree._unlock()
 
 
 def finish(

@@ -253,21 +253,33 @@ def all_or_nothing(tree: Remembering) -> Iterator[None]:
     With the lock held, nobody else sees what is undone; without it, what others do meanwhile is
     undone too.
     """
-    with tree._lock:
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
         astray = tree._some_are_astray
         version = keep_version(tree)
         version.holders = 1
         tree._some_are_astray = astray
+    finally:
+        tree._unlock()
     try:
         yield
     except BaseException:
-        with tree._lock:
+        try:
+            if not tree._try_lock(False):
+                tree._wait_for_lock()
             restore_version(tree, version)
+        finally:
+            tree._unlock()
         raise
     finally:
-        with tree._lock:
+        try:
+            if not tree._try_lock(False):
+                tree._wait_for_lock()
             version.holders = 0
             release(tree, version)
+        finally:
+            tree._unlock()
 
 
 def is_in_operation(tree: Remembering) -> bool:

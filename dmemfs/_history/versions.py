@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
+from .._mutex import Lock
 from .._nodes.accounts import Account, ByteAccount
 from .._nodes.content import BlockList
 from .._nodes.nodes import Directory, File, Node, Owner, Symlink
@@ -182,7 +183,7 @@ class Remembering(Protocol):
         _some_are_astray: whether there may be versions that nobody holds.
     """
 
-    _lock: Any
+    _lock: Lock
     _try_lock: Any
     _unlock: Any
     _account: Account
@@ -195,6 +196,8 @@ class Remembering(Protocol):
     _dropped: deque[Hold]
     _let_go: Callable[[Hold], None]
     _some_are_astray: bool
+
+    def _wait_for_lock(self) -> None: ...
 
 
 def all_versions(newest: Version) -> list[Version]:

@@ -82,8 +82,12 @@ def ask(
     request = Request(operation, paths, node, changes)
     error = None
     try:
-        with tree._lock:
+        try:
+            if not tree._try_lock(False):
+                tree._wait_for_lock()
             error = _obstacle_to(tree, request)
+        finally:
+            tree._unlock()
         if error is not None:
             raise error
     finally:

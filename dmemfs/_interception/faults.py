@@ -50,11 +50,15 @@ class Fault(NotCopyable):
 
     def close(self) -> None:
         """Let the operations succeed again."""
-        with self._fs._lock:
+        try:
+            if not self._fs._try_lock(False):
+                self._fs._wait_for_lock()
             if not self.closed:
                 self.closed = True
                 fs = self._fs
                 intercept(fs, (one for one in fs._interceptors if one is not self))
+        finally:
+            self._fs._unlock()
 
     def __enter__(self) -> Fault:
         return self
@@ -137,8 +141,12 @@ class Faults(Tree):
         operations = OPERATIONS if op == "*" else frozenset((op,))
         pattern = None if path is None else _paths.as_text(path)
         fault = Fault(self, operations, pattern, error, after, times)
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             intercept(self, (*self._interceptors, fault))
+        finally:
+            self._unlock()
         return fault
 
 

@@ -80,9 +80,13 @@ class RealEntries:
 
         def load() -> dict[str, Node]:
             if not entries:
-                with self._fs._lock:
+                try:
+                    if not self._fs._try_lock(False):
+                        self._fs._wait_for_lock()
                     if not entries:
                         self._load_entries(path, directory, entries)
+                finally:
+                    self._fs._unlock()
             return entries[0]
 
         def load_again(fs: Tree, copy: Directory) -> None:
@@ -152,7 +156,9 @@ class RealEntries:
         parent: Directory,
         blocks: UnreadBlocks,
     ) -> None:
-        with self._fs._lock:
+        try:
+            if not self._fs._try_lock(False):
+                self._fs._wait_for_lock()
             with _open(path, "rb") as real:
                 data = real.read()
             if len(data) != size:
@@ -171,6 +177,8 @@ class RealEntries:
                     self._count_and_fill(path, file, parent, blocks, read)
             finally:
                 del file  # see UnlinkedRecord
+        finally:
+            self._fs._unlock()
 
     def _count_and_fill(
         self, path: str, file: File, parent: Directory, blocks: UnreadBlocks, read: BlockList

@@ -67,7 +67,9 @@ class RealTrees(Tree):
         shown = real if target is None else target
         status = _stat(real)
         made: list[Made] = []
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             try:
                 self._make_above(_paths.as_text(shown), made)
                 directory, name = self._place_for_new(shown, is_directory=True)
@@ -93,18 +95,28 @@ class RealTrees(Tree):
             directory.nlink += is_directory
             directory.mtime = directory.ctime = now
             directory.children[name] = node
+        finally:
+            self._unlock()
 
 
 def copy_read_only(source: RealTrees, copy: RealTrees) -> None:
     """Let the clone of a tree refuse to change what is read-only there."""
     guard = source._read_only
     if guard is not None:
-        with source._lock:
+        try:
+            if not source._try_lock(False):
+                source._wait_for_lock()
             paths = [path for top in guard.tops if (path := find_path(source, top))]
+        finally:
+            source._unlock()
         own = ReadOnly(copy)
         own.tops.update(copy._find(path, follow=False) for path in paths)
-        with copy._lock:
+        try:
+            if not copy._try_lock(False):
+                copy._wait_for_lock()
             intercept(copy, (own,))
+        finally:
+            copy._unlock()
         copy._read_only = own
 
 

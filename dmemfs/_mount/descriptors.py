@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import operator
 import os
-import threading
 from typing import Any
 
 from .._errors import os_error
 from .._files.raw import PositionedFile, as_bytes_like
+from .._mutex import Mutex
 from .._nodes.nodes import File
 from .table import DirectoryPlace, Mounted
 
@@ -175,11 +175,11 @@ class DescriptorTable:
         self._descriptions: dict[int, OpenDescription] = {}
         self._first = FIRST_DESCRIPTOR
         self._inheritable: set[int] = set()
-        self._lock = threading.RLock()
+        self._mutex = Mutex()
 
     def add(self, description: OpenDescription, least: int = FIRST_DESCRIPTOR) -> int:
         """Return the lowest free number from `least` on, leading to `description` from now on."""
-        with self._lock:
+        with self._mutex:
             number = max(least, self._first)
             if number in self._descriptions:
                 number = self._free_number(number)
@@ -189,7 +189,7 @@ class DescriptorTable:
 
     def renew_lock(self) -> None:
         """Forget who held the lock: that thread is not in a forked process."""
-        self._lock = threading.RLock()
+        self._mutex = Mutex()
 
     def _free_number(self, number: int) -> int:
         while number in self._descriptions:
@@ -232,7 +232,7 @@ class DescriptorTable:
 
     def put(self, number: int, description: OpenDescription) -> None:
         """Let a number lead to `description`, wherever it led before."""
-        with self._lock:
+        with self._mutex:
             former = self._descriptions.get(number)
             if former is description:
                 return
@@ -253,7 +253,7 @@ class DescriptorTable:
         Raises:
             OSError: EBADF.
         """
-        with self._lock:
+        with self._mutex:
             self.find(number)
             description = self._descriptions.pop(number)
             self._inheritable.discard(number)
@@ -272,7 +272,7 @@ class DescriptorTable:
 
     def numbers_between(self, low: int, high: int) -> list[int]:
         """Return the numbers in use from `low` to below `high`."""
-        with self._lock:
+        with self._mutex:
             return [number for number in self._descriptions if low <= number < high]
 
     def take_away(self, mount: Mounted) -> list[tuple[int, OpenDescription]]:
@@ -280,7 +280,7 @@ class DescriptorTable:
 
         Its numbers are not used again: a file object may still hold one.
         """
-        with self._lock:
+        with self._mutex:
             left = [
                 (number, description)
                 for number, description in self._descriptions.items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -13,6 +12,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from .._errors import NotCopyable, report_unraisable
+from .._mutex import Mutex
 from .._paths import StrPath
 from .._tree.tree import Tree
 from .descriptors import DescriptorTable
@@ -161,7 +161,7 @@ class _Process:
     def __init__(self) -> None:
         self.table = MountTable()
         self.descriptors = DescriptorTable()
-        self.lock = threading.RLock()
+        self.lock = Mutex()
         self.temporary = "/tmp"
         self._points: Any = None
         self._listeners: list[Callable[[_Resolve], Callable[[], object]]] | None = None
@@ -198,7 +198,7 @@ class _Process:
 
     def _renew_locks(self) -> None:
         """Forget who held the locks: that thread is not in a forked process."""
-        self.lock = threading.RLock()
+        self.lock = Mutex()
         self.descriptors.renew_lock()
 
     def end(self, mounted: Mounted) -> None:

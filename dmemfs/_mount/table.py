@@ -139,8 +139,12 @@ def path_of(fs: Tree, directory: Directory) -> str:
 
     Complexity: O(depth and entries on the way).
     """
-    with fs._lock:
+    try:
+        if not fs._try_lock(False):
+            fs._wait_for_lock()
         return "/" + "/".join(_names_to(directory))
+    finally:
+        fs._unlock()
 
 
 def _names_to(directory: Directory) -> list[str]:

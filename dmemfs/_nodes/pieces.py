@@ -9,8 +9,8 @@ as soon as a sixteenth of it serves nobody.
 from __future__ import annotations
 
 import contextlib
+import threading
 import weakref
-from threading import Lock
 
 from .blocks import BLOCK_SIZE, Block, BlockPool
 
@@ -32,7 +32,7 @@ class Piece:
         self._pool = pool
         self._in_use = len(content)  # bytes
         self._least = self._in_use - self._in_use // _MOST_UNUSED
-        self._is_given_up = Lock()
+        self._is_given_up = threading.Lock()
         self._references: list[weakref.ref[_BlockOfPiece]] = []
 
     def blocks(self, content: bytes) -> dict[int, Block]:

@@ -32,9 +32,13 @@ class Snapshots(Tree):
         """
         _refuse_in_operation(self, "snapshot")
         release_dropped(self)
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             snapshot = Snapshot(self, keep_version(self))
             self._some_are_astray = False
+        finally:
+            self._unlock()
         return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -63,11 +67,19 @@ class Snapshots(Tree):
         _refuse_in_operation(self, "restore")
         release_dropped(self)
         version = version_in(snapshot, self)
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             replaced = restore_version(self, version)
+        finally:
+            self._unlock()
         del replaced  # nobody waits for the lock while all that is freed
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             self._account.settle_gone()
+        finally:
+            self._unlock()
 
     @contextmanager
     def rollback(self) -> Iterator[Snapshot]:

@@ -86,8 +86,12 @@ class Snapshot(NotCopyable):
         """
         fs = self._fs
         version = version_in(self, fs)
-        with fs._lock:
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             return compare(fs._root, version, None if other is None else version_in(other, fs))
+        finally:
+            fs._unlock()
 
     def open(
         self,
@@ -171,10 +175,14 @@ class Snapshot(NotCopyable):
         """Return a tree that shows what is kept, and keeps it for whoever uses it."""
         fs = self._fs
         version = version_in(self, fs)
-        with fs._lock:
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             if self._past is None:
                 self._past = show_past(fs, version)
             return self._past
+        finally:
+            fs._unlock()
 
 
 def version_in(snapshot: Snapshot, fs: Tree) -> Version:

@@ -64,11 +64,15 @@ class _View:
             release_dropped(self._fs, wait=False)
 
     def _load(self, source: Directory, node: Directory) -> dict[str, Node]:
-        with self._fs._lock:
+        try:
+            if not self._fs._try_lock(False):
+                self._fs._wait_for_lock()
             if node not in self._entries:
                 self._entries[node] = self._show_all(self._version.entries_of(source), node)
                 node.children = self._entries[node]
             return self._entries[node]
+        finally:
+            self._fs._unlock()
 
     def _show_all(self, entries: dict[str, Node], parent: Directory) -> dict[str, Node]:
         return {name: self._show(child, parent) for name, child in entries.items()}
@@ -105,7 +109,11 @@ class _View:
         return content.share()
 
     def _read(self, source: File, shown: weakref.ref[File], blocks: UnreadBlocks) -> None:
-        with self._fs._lock:
+        try:
+            if not self._fs._try_lock(False):
+                self._fs._wait_for_lock()
             content, *_ = self._version.state_of_file(source)
             assert isinstance(content, BlockList)
             blocks.fill(content.share(), shown())
+        finally:
+            self._fs._unlock()

@@ -44,12 +44,16 @@ def put_files(tree: Tree, files: Mapping[Any, bytes]) -> None:
         for path, data in dict(files).items()
     }
     undo: list[Callable[[], object]] = []
-    with tree._lock:
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
         try:
             _put_all(tree, contents, undo)
         except BaseException:
             _do_backwards(undo)
             raise
+    finally:
+        tree._unlock()
 
 
 def _put_all(tree: Tree, contents: Mapping[str, bytes], undo: list[Callable[[], object]]) -> None:

@@ -32,8 +32,12 @@ def capture(tree: Tree, path: StrPath) -> list[Entry]:
 
     Complexity: O(nodes and blocks), without their bytes.
     """
-    with tree._lock:
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
         return _entries_of(tree._find_directory(path))
+    finally:
+        tree._unlock()
 
 
 def _entries_of(top: Directory) -> list[Entry]:
@@ -104,8 +108,13 @@ def bring_in(
     unknown = {entry.path for entry in entries if entry.metadata is None}
     # Not with our own lock held: a fork takes the locks of all file systems, in any order.
     ready = capture(staged, "/")
-    with tree._lock, all_or_nothing(tree):
-        _graft(tree, ready, unknown, path)
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
+        with all_or_nothing(tree):
+            _graft(tree, ready, unknown, path)
+    finally:
+        tree._unlock()
 
 
 def require_room(tree: Tree, stored: int, path: StrPath, nodes: int = 0) -> int:
@@ -114,12 +123,16 @@ def require_room(tree: Tree, stored: int, path: StrPath, nodes: int = 0) -> int:
     Nodes may replace others, which only the end shows: here they must only not be too many
     even for an empty file system.
     """
-    with tree._lock:
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
         tree._account.require(stored, 0, path)
         status = tree.statvfs()
         if nodes > status.f_files:
             tree._account.require(0, nodes, path)
         return status.f_bavail
+    finally:
+        tree._unlock()
 
 
 def _graft(tree: Tree, entries: Sequence[Entry], unknown: Collection[str], path: StrPath) -> None:

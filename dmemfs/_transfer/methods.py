@@ -164,8 +164,12 @@ class Transfer(Tree):
 
         Complexity: O(nodes and bytes).
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             return gather(self._find_directory(path), encoding)
+        finally:
+            self._unlock()
 
     # Files by their paths, and directories of the disk
 
@@ -261,8 +265,12 @@ class Transfer(Tree):
         if target is None:
             if progress is not None:
                 raise TypeError("progress goes with target, a directory of the disk")
-            with self._lock:
+            try:
+                if not self._try_lock(False):
+                    self._wait_for_lock()
                 return dict(each_file(self, prefix))
+            finally:
+                self._unlock()
         from .formats.disk import naming_paths_as_text, write_tree
 
         entries = capture(self, prefix)

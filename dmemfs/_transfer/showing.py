@@ -30,9 +30,13 @@ def list_tree(fs: Tree, most: int = MOST_LINES) -> list[str]:
 
     Complexity: O(nodes).
     """
-    with fs._lock:
+    try:
+        if not fs._try_lock(False):
+            fs._wait_for_lock()
         nodes = list(_nodes_below(fs._root))
         lines = [_describe(path, node) for path, node in nodes[:most]]
+    finally:
+        fs._unlock()
     left_out = len(nodes) - len(lines)
     if left_out > 0:
         lines.append(f"... and {left_out:,} more")
@@ -47,11 +51,15 @@ def write_tree(fs: Tree, directory: str) -> None:
     Raises:
         OSError: the disk refuses; what was written until then stays.
     """
-    with fs._lock:
+    try:
+        if not fs._try_lock(False):
+            fs._wait_for_lock()
         nodes = [
             (path, node.target if isinstance(node, Symlink) else _content_of(node))
             for path, node in _nodes_below(fs._root)
         ]
+    finally:
+        fs._unlock()
     _mkdir(directory)
     links: list[tuple[str, str]] = []
     for path, content in nodes:

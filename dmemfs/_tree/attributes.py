@@ -120,13 +120,17 @@ class Attributes(Lookup):
             NotImplementedError: the mode of a symbolic link itself was to be changed.
         """
         require_c_int(mode)
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             node = self._find(path, follow=follow_symlinks)
             if type(node) is Symlink:
                 raise NotImplementedError(
                     "chmod: follow_symlinks unavailable: a symbolic link has no mode of its own"
                 )
             self._set_mode(node, mode)
+        finally:
+            self._unlock()
 
     def _set_mode(self, node: Node, mode: int) -> None:
         """Set the permission bits of a node, with the lock held."""
@@ -153,7 +157,9 @@ class Attributes(Lookup):
                 raise TypeError(f"uid and gid should be integers, not {type(argument).__name__}")
             if not -1 <= argument < 1 << 32:
                 raise OverflowError("uid and gid must be -1 or fit into 32 bits")
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             node = self._find(path, follow=follow_symlinks)
             if self._newest is not None:
                 preserve(self, node)
@@ -168,6 +174,8 @@ class Attributes(Lookup):
             node.mode = mode
             node.owner = owner
             node.ctime = now
+        finally:
+            self._unlock()
 
     def utime(
         self,
@@ -201,7 +209,9 @@ class Attributes(Lookup):
             atime = mtime = time_ns()
         if not (_TIME_MIN <= atime < _TIME_MAX and _TIME_MIN <= mtime < _TIME_MAX):
             raise OverflowError("timestamp out of range for platform time_t")
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             node = self._find(path, follow=follow_symlinks)
             if self._newest is not None:
                 preserve(self, node)
@@ -209,6 +219,8 @@ class Attributes(Lookup):
             node.atime = atime
             node.mtime = mtime
             node.ctime = now
+        finally:
+            self._unlock()
 
     def access(self, path: StrPath, mode: int) -> bool:
         """Tell whether `path` may be used in the way of `mode` by root, as whom everybody acts.
@@ -255,7 +267,9 @@ class Attributes(Lookup):
 
         Complexity: O(nodes below).
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             top = self._find(path)
             used = _usage_of(top)
             if top is self._root:
@@ -264,6 +278,8 @@ class Attributes(Lookup):
                     bytes=self._account.total()[0], snapshot_bytes=snapshot_bytes(self)
                 )
             return used
+        finally:
+            self._unlock()
 
     def statvfs(self, path: StrPath = "/") -> os.statvfs_result:
         """Return the sizes of the file system.
@@ -277,11 +293,15 @@ class Attributes(Lookup):
         """
         self._find(path)
         account = self._account
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             account.settle()
             used, nodes = account.total()
             free = account.byte_limit - used
             free_nodes = account.node_limit - nodes
+        finally:
+            self._unlock()
         return os.statvfs_result(
             (
                 BLOCK_SIZE, 1, account.byte_limit, free, free,

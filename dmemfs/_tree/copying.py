@@ -39,7 +39,9 @@ class Copying(Renaming):
 
         Complexity: O(blocks), without their bytes.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             source = self._find_file(src)
             try:
                 if self.is_dir(dst):
@@ -53,6 +55,8 @@ class Copying(Renaming):
                 del source  # see UnlinkedRecord
                 raise
             return os.fspath(dst)
+        finally:
+            self._unlock()
 
     def copy_tree(self, src: StrPath, dst: StrPath) -> Any:
         """Copy a directory and all below it, with modes and times; contents are shared.
@@ -74,7 +78,9 @@ class Copying(Renaming):
         Complexity: O(nodes and blocks).
         """
         made: list[Made] = []
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             top = self._find_directory(src)
             try:
                 self._make_above(_paths.as_text(dst), made)
@@ -97,6 +103,8 @@ class Copying(Renaming):
             directory.nlink += 1
             directory.children[name] = copy
             return os.fspath(dst)
+        finally:
+            self._unlock()
 
     def _copy_of_tree(self, top: Directory, parent: Directory) -> list[Node]:
         """Return the nodes of a copy of a subtree that is not in the tree, nor counted, yet.

@@ -95,8 +95,12 @@ class Creation(Lookup):
             NotADirectoryError: a component above is not a directory.
             QuotaExceededError: `max_nodes` is reached; what was made until then stays.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             self._make_all(path, mode, exist_ok)
+        finally:
+            self._unlock()
 
     def _make_all(self, path: StrPath, mode: int, exist_ok: bool) -> None:
         missing = self._missing_above(_paths.as_text(path))
@@ -133,7 +137,9 @@ class Creation(Lookup):
             raise os_error(errno.ENOENT, src, dst)
         if _paths.too_long(target, _paths.PATH_MAX):
             raise os_error(errno.ENAMETOOLONG, src, dst)
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             directory, name = self._place_for_new(dst, paths=(src, dst))
             account = directory.account
             account.require(0, 1, dst)
@@ -150,6 +156,8 @@ class Creation(Lookup):
             account.nodes += 1
             directory.mtime = directory.ctime = now
             directory.children[name] = node
+        finally:
+            self._unlock()
 
     def link(self, src: StrPath, dst: StrPath) -> None:
         """Make `dst` a further name of the file `src`.
@@ -160,7 +168,9 @@ class Creation(Lookup):
             PermissionError: `src` is a directory (EPERM).
             FileExistsError: something is at `dst`.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             try:
                 self._find(src, follow=False)
             except OSError as error:
@@ -178,6 +188,8 @@ class Creation(Lookup):
             node.ctime = now
             directory.mtime = directory.ctime = now
             directory.children[name] = node
+        finally:
+            self._unlock()
 
     def readlink(self, path: StrPath) -> str | bytes:
         """Return what a symbolic link says; bytes if `path` is given in bytes.
@@ -231,7 +243,9 @@ class Creation(Lookup):
         Raises:
             OSError: ENOENT, EEXIST, EISDIR and those of resolution, as `os.open` would.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             if create:
                 self._refuse_slash(path)
             directory, name, node, wants_directory = self._walk_path(
@@ -256,6 +270,8 @@ class Creation(Lookup):
                 del node
                 raise os_error(errno.EISDIR if create else errno.ENOTDIR, path)
             return node
+        finally:
+            self._unlock()
 
     def _put(self, path: StrPath, content: bytes | BlockList, *, like: File | None = None) -> None:
         """Make or replace a file, with the lock held; nothing has changed if it fails.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
-from typing import Any, TypeAlias
 
-Lock: TypeAlias = Any  # the class of threading.RLock() has no public name
+from .._mutex import Lock, Mutex
 
 
 def hold_during_forks(lock: Lock) -> None:
@@ -29,7 +27,7 @@ def hold_during_forks(lock: Lock) -> None:
 _locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 _registered = False
 _held: list[Lock] = []
-_one_fork_at_a_time = threading.RLock()  # guards the three above
+_one_fork_at_a_time = Mutex()  # guards the three above
 
 
 def _take_all() -> None:

@@ -7,12 +7,12 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from threading import RLock
 from time import time_ns
 from typing import Any, TypeAlias
 
 from .. import _paths
 from .._errors import os_error
+from .._mutex import Lock
 from .._nodes.nodes import Directory, File, Node, Owner, Symlink
 from .._paths import StrPath, is_plain_name
 from .pages import Pages
@@ -45,7 +45,7 @@ class Lookup(Pages):
     _follow_absolute: Callable[[str, list[str], bool], str] | None = None
 
     def __init__(
-        self, max_bytes: int | None, max_nodes: int | None, lock: RLock | None = None
+        self, max_bytes: int | None, max_nodes: int | None, lock: Lock | None = None
     ) -> None:
         super().__init__(max_bytes, max_nodes, lock)
         self._account.require(0, 1)
@@ -181,8 +181,12 @@ class Lookup(Pages):
             raise os_error(errno.ENOENT, path)
         if _paths.too_long(text, _paths.PATH_MAX):
             raise os_error(errno.ENAMETOOLONG, path)
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             return self._walk_text(text, path, follow, follow_with_slash)
+        finally:
+            self._unlock()
 
     def _walk_text(self, text: str, path: StrPath, follow: bool, follow_with_slash: bool) -> Place:
         wants_directory = text.endswith("/")

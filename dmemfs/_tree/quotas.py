@@ -60,7 +60,9 @@ class Quotas(Lookup):
         Complexity: O(nodes below).
         """
         max_bytes, max_nodes = _limit(max_bytes, "max_bytes"), _limit(max_nodes, "max_nodes")
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             directory = self._find_directory(path)
             if directory is self._root:
                 self._account.set_limits(max_bytes, max_nodes, path)
@@ -73,6 +75,8 @@ class Quotas(Lookup):
                 account.set_limits(max_bytes, max_nodes, path)
             elif not unlimited:
                 self._change_account(directory, Account(max_bytes, max_nodes, outer), path)
+        finally:
+            self._unlock()
 
     def quota(self, path: StrPath = "/") -> Quota:
         """Return the limit that holds for what is in a directory.
@@ -89,13 +93,17 @@ class Quotas(Lookup):
 
         Complexity: O(quotas of directories + depth).
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             directory, _, node, _ = self._walk_path(path, follow=True, follow_with_slash=True)
             if node is None:
                 self._find(path)  # which raises
             if isinstance(node, Directory):
                 directory = node
             return self._quota_of(directory)
+        finally:
+            self._unlock()
 
     def _quota_of(self, directory: Directory) -> Quota:
         account = directory.account

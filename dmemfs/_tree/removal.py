@@ -134,7 +134,9 @@ class Removal(Lookup):
         Complexity: O(nodes below it).
         """
         try:
-            with self._lock:
+            try:
+                if not self._try_lock(False):
+                    self._wait_for_lock()
                 directory, name, top, _ = self._place(path)
                 if type(top) is not Directory:
                     code = errno.ENOENT if top is None else errno.ENOTDIR
@@ -165,6 +167,8 @@ class Removal(Lookup):
                 self._forget_removed(gone)
                 del others, losses, gone
                 self._account.settle_gone()
+            finally:
+                self._unlock()
         except OSError:
             if not ignore_errors:
                 raise

@@ -131,7 +131,9 @@ class Renaming(Creation, Removal):
             OSError: as `rename`; nothing has changed.
         """
         made: list[Made] = []
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             try:
                 self._find(src, follow=False)
             except OSError as error:
@@ -143,6 +145,8 @@ class Renaming(Creation, Removal):
             except BaseException:
                 self._unmake(made)
                 raise
+        finally:
+            self._unlock()
 
     def _make_above(self, path: str, made: list[Made]) -> None:
         """Make the missing directories above `path`; before each, add it to `made`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
-from threading import RLock
 from time import time_ns
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from .._history.history import (
     shared_blocks,
 )
 from .._history.versions import Hold, Unfinished, Version
+from .._mutex import Lock, wait_for
 from .._nodes.accounts import Account
 from .._nodes.blocks import BLOCK_SIZE, BlockPool
 from .._nodes.content import SMALL_FILE_LIMIT, BlockList, content_size
@@ -28,7 +29,6 @@ from .._nodes.nodes import Directory, File, Node
 from .forking import hold_during_forks
 
 LARGEST_FILE = (1 << 63) - 1
-_LONGEST_WAIT = 60.0
 _MOST_KEPT = 256 << 20
 
 
@@ -65,7 +65,7 @@ class Storage:
     interrupted, then plain assignments with no call between them. So an exception, a
     KeyboardInterrupt included, finds the old state or the new one.
 
-    The busiest operations take the lock by `_try_lock` and `_unlock`, at half the cost of `with`:
+    Whoever takes it does so in this form, at half the cost of `with`:
 
         try:
             if not self._try_lock(False):
@@ -74,9 +74,10 @@ class Storage:
         finally:
             self._unlock()
 
-    The lock is taken inside of `try`, because a KeyboardInterrupt may come as soon as it is taken.
-    One that comes in the instant between the two calls, when another thread has the lock, becomes
-    the context of a RuntimeError, since there is nothing to release.
+    The lock is taken inside of `try`, because a KeyboardInterrupt may come as soon as it is taken:
+    CPython 3.14 lets one in between `with` and its block, and the lock would be held for ever. One
+    that comes in the instant between the two calls, when another thread has the lock, becomes the
+    context of a RuntimeError, since there is nothing to release.
     No loop stands in a block that holds the lock, but in a function that is called there: CPython
     3.13.0 does not run the end of the block for an interrupt that comes as a loop begins anew.
     """
@@ -85,9 +86,9 @@ class Storage:
     _directories: dict[str, Directory]
 
     def __init__(
-        self, max_bytes: int | None, max_nodes: int | None, lock: RLock | None = None
+        self, max_bytes: int | None, max_nodes: int | None, lock: Lock | None = None
     ) -> None:
-        self._lock = RLock() if lock is None else lock
+        self._lock: Lock = threading.RLock() if lock is None else lock
         self._try_lock = self._lock.acquire
         self._unlock = self._lock.release
         self._account = Account(max_bytes, max_nodes)
@@ -106,24 +107,8 @@ class Storage:
             hold_during_forks(self._lock)
 
     def _wait_for_lock(self) -> None:
-        """Take the lock, which is held for the length of an operation only.
-
-        A KeyboardInterrupt is raised when the lock is taken: whoever waits here releases it.
-        """
-        interrupt: BaseException | None = None
-        try:
-            while True:
-                try:
-                    # An interrupt may come when the lock is taken already: it knows whose it is.
-                    while not self._lock._is_owned():  # type: ignore[attr-defined]
-                        self._try_lock(timeout=_LONGEST_WAIT)
-                    break
-                except BaseException as error:
-                    interrupt = error
-            if interrupt is not None:
-                raise interrupt
-        finally:
-            interrupt = None  # refers to this frame, and so to whatever the callers refer to
+        """Take the lock, which is held for the length of an operation only; see `wait_for`."""
+        wait_for(self._lock)
 
     def _read(self, cursor: Cursor, count: int) -> bytes:
         """Return up to `count` bytes and move the cursor behind them; all if `count` is negative.
@@ -153,7 +138,9 @@ class Storage:
 
     def _read_into(self, cursor: Cursor, target: memoryview) -> int:
         """Fill `target`, move the cursor behind what was read and return the number of bytes."""
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             node = cursor._node
             node.size  # noqa: B018 - raises for the stand-ins of `dmemfs._files.raw`
             content: Any = node.content
@@ -168,6 +155,8 @@ class Storage:
                 target[:count] = data
             cursor._position = position + count
             return count
+        finally:
+            self._unlock()
 
     def _write(
         self, cursor: Cursor, data: bytes | memoryview, count: int, at_end: bool = False
@@ -350,7 +339,9 @@ class Storage:
         if size > LARGEST_FILE:
             raise os_error(errno.EFBIG, path)
         try:
-            with self._lock:
+            try:
+                if not self._try_lock(False):
+                    self._wait_for_lock()
                 if self._writing is not None:
                     self._deferred.append(partial(self._truncate, node, size, path))
                     return
@@ -367,6 +358,8 @@ class Storage:
                     self._writing = None
                     if self._deferred:
                         self._run_deferred()
+            finally:
+                self._unlock()
         except BaseException:
             node = None  # type: ignore[assignment]  # see UnlinkedRecord
             raise
@@ -461,7 +454,9 @@ class Storage:
         Raises:
             OSError: ENXIO, `offset` lies beyond the end, or no data follows.
         """
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             if not 0 <= offset < node.size:
                 raise os_error(errno.ENXIO)
             content = node.content
@@ -470,6 +465,8 @@ class Storage:
             if whence == os.SEEK_HOLE:
                 return content.next_hole(offset)
             position = content.next_data(offset)
+        finally:
+            self._unlock()
         if position is None:
             raise os_error(errno.ENXIO)
         return position

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection
-from threading import RLock
 from typing import Any, ClassVar, Protocol
 
+from .._mutex import Lock
 from .._nodes.content import BlockList
 from .._nodes.nodes import Directory, File, Node
 from .._paths import StrPath
@@ -31,7 +31,7 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
     _plain_class: ClassVar[Any] = None
 
     def __init__(
-        self, max_bytes: int | None, max_nodes: int | None, lock: RLock | None = None
+        self, max_bytes: int | None, max_nodes: int | None, lock: Lock | None = None
     ) -> None:
         super().__init__(max_bytes, max_nodes, lock)
         self._paths_found: weakref.WeakKeyDictionary[File, str] = weakref.WeakKeyDictionary()

@@ -37,8 +37,12 @@ class WholeFiles(Creation):
             QuotaExceededError: it does not fit; nothing has changed.
         """
         content = data if type(data) is bytes else bytes(memoryview(data))
-        with self._lock:
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
             self._put(path, content)
+        finally:
+            self._unlock()
         return len(content)
 
     def read_text(

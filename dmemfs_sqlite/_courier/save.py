@@ -52,12 +52,16 @@ def save_db(
         raise TypeError(f"conn must be a connection of sqlite3, not {type(conn).__name__}")
     image = Database(conn, Deadline(timeout), name).committed_image(progress)
     if isinstance(fs, MemoryFileSystem):
-        with fs._lock:
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             # Who has the file open would go on with the former one, and its journal with this one.
             target = canonical_path(fs, text_of(path))
             require_not_open(fs, target)
             publish_file(fs, path, image)
             remove_sidecars(fs, target)
+        finally:
+            fs._unlock()
     else:
         publish_file(fs, path, image)
     return len(image)

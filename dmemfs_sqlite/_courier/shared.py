@@ -11,6 +11,8 @@ import warnings
 import weakref
 from typing import Any, Self
 
+from dmemfs._mutex import Mutex
+
 from .._engine.memory_database import connect_memory
 from .._engine.sql import query_value
 from .._engine.uri import memory_uri, require_memory_uri
@@ -59,9 +61,9 @@ class SharedDatabase:
         self._uri = memory_uri(f"shared-{os.getpid()}-{next(_numbers)}")
         # Guards the fields below; nobody waits for a database lock while holding it,
         # except the first connection, for which all others have to wait anyway.
-        self._mutex = threading.RLock()
+        self._mutex = Mutex()
         # One save at a time; taken before the mutex where both are needed.
-        self._saving = threading.RLock()
+        self._saving = Mutex()
         self._keeper: sqlite3.Connection | None = None
         self._connections = 0
         # Counts every connect(), so that a save can tell whether one came in between.

@@ -7,7 +7,6 @@ import posixpath
 import re
 import secrets
 import sqlite3
-import threading
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from dmemfs import MemoryFileSystem
+from dmemfs._mutex import Mutex
 
 from .._engine.waiting import Deadline
 from .._errors import SnapshotError
@@ -73,7 +73,7 @@ class SnapshotStore:
         self._directory = os.fsdecode(directory)
         self._keep = keep
         # Between choosing the next number and using it.
-        self._mutex = threading.Lock()
+        self._mutex = Mutex()
 
     def versions(self) -> list[Version]:
         """Return all versions, oldest first; other files in the directory are left out.

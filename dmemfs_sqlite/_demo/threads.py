@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
+from dmemfs._mutex import Mutex
+
 from .._engine.memory_database import connect_memory
 from .._engine.sql import quote_name
 from .._errors import BusyError
@@ -33,7 +35,7 @@ class _Shared:
     stop: threading.Event = field(default_factory=threading.Event)
     errors: list[BaseException] = field(default_factory=list)
     rows_read: int = 0
-    mutex: threading.Lock = field(default_factory=threading.Lock)
+    mutex: Mutex = field(default_factory=Mutex)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ import ctypes
 import functools
 import sqlite3
 import sys
-import threading
 from types import ModuleType
 from typing import Any
+
+from dmemfs._mutex import Mutex
 
 # Flags of sqlite3_deserialize() and the file control of SQLite's C interface.
 _DESERIALIZE_READONLY = 4
@@ -24,7 +25,7 @@ _FCNTL_SIZE_LIMIT = 36
 _TXN_WRITE = 2
 
 _ENTRY_POINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-_proof_mutex = threading.Lock()
+_proof_mutex = Mutex()
 # Open connections of other threads may be calling it while the proof ends.
 _immortal: list[object] = []
 

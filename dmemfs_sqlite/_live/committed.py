@@ -117,9 +117,13 @@ def at_rest(
     could undo.
     """
     while True:
-        with fs._lock:
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             if not _changes_without_a_file(fs, path):
                 return work()
+        finally:
+            fs._unlock()
         if deadline.passed:
             raise BusyError(
                 f"{path}: a transaction with its journal in memory did not end within "

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from dmemfs import MemoryFileSystem
+from dmemfs._mutex import Mutex
 
 from .connect import connect
 from .template import DatabaseTemplate
@@ -24,7 +24,7 @@ class Images:
 
     def __init__(self) -> None:
         self._images: dict[Any, bytes] = {}
-        self._mutex = threading.Lock()
+        self._mutex = Mutex()
 
     def of(self, beginning: Beginning) -> bytes:
         """Return the bytes of the database file with which a database begins.

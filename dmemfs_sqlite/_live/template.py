@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import secrets
 import sqlite3
-import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any, Self
 
 from dmemfs import MemoryFileSystem
+from dmemfs._mutex import Mutex
 
 from .._engine.waiting import Deadline
 from .._errors import BusyError
@@ -52,7 +52,7 @@ class DatabaseTemplate:
         self._build = build
         self._key = key
         self._built_for: str | None = None
-        self._mutex = threading.Lock()
+        self._mutex = _BuildMutex()
         self._path = f"{_DIRECTORY}/{secrets.token_hex(8)}.db"
         self._numbers = itertools.count(1)
 
@@ -83,8 +83,9 @@ class DatabaseTemplate:
         Complexity:
             Linear in its size.
         """
-        with self._built() as path:
-            return read_committed(self._fs, path, Deadline(0))
+        with self._mutex:
+            self._build_if_needed()
+            return read_committed(self._fs, self._path, Deadline(0))
 
     def connect(self, *, journal: Journal = "memory", **connect_kwargs: Any) -> sqlite3.Connection:
         """Open a private copy, which goes when the connection is closed.
@@ -100,9 +101,10 @@ class DatabaseTemplate:
         Complexity:
             Independent of the size of the database, but for a few bytes per block of 64 KiB.
         """
-        with self._built() as path:
-            copy = f"{path[:-3]}-{next(self._numbers)}.db"
-            self._fs.copy(path, copy)
+        with self._mutex:
+            self._build_if_needed()
+            copy = f"{self._path[:-3]}-{next(self._numbers)}.db"
+            self._fs.copy(self._path, copy)
         try:
             return connect(self._fs, copy, journal=journal, delete_on_close=True, **connect_kwargs)
         except BaseException:
@@ -122,19 +124,12 @@ class DatabaseTemplate:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _built(self) -> _Held:
-        """Build if need be; the template stays as it is for the length of a `with` block."""
-        if not self._mutex.acquire(timeout=_LONGEST_BUILD):
-            raise BusyError(f"another thread was building the template for {_LONGEST_BUILD:g} s")
-        try:
-            key = self._key() if callable(self._key) else self._key
-            if self._built_for != key:
-                self._rebuild()
-                self._built_for = key
-        except BaseException:
-            self._mutex.release()
-            raise
-        return _Held(self._mutex, self._path)
+    def _build_if_needed(self) -> None:
+        """Build it, with the mutex held, unless it is there and of the present key."""
+        key = self._key() if callable(self._key) else self._key
+        if self._built_for != key:
+            self._rebuild()
+            self._built_for = key
 
     def _rebuild(self) -> None:
         self._fs.makedirs(_DIRECTORY, exist_ok=True)
@@ -151,15 +146,15 @@ class DatabaseTemplate:
             raise
 
 
-class _Held:
-    """Lets go of the mutex at the end of a `with` block."""
+class _BuildMutex(Mutex):
+    """Held while the template is built or copied, which has a time limit."""
 
-    def __init__(self, mutex: threading.Lock, path: str) -> None:
-        self._mutex = mutex
-        self._path = path
+    __slots__ = ()
 
-    def __enter__(self) -> str:
-        return self._path
-
-    def __exit__(self, *_exception: object) -> None:
-        self._mutex.release()
+    def __enter__(self) -> bool:
+        if self._is_owned():
+            raise BusyError("this very thread is building the template, and asks for it meanwhile")
+        for is_taken in map(self.acquire, (True,), (_LONGEST_BUILD,)):  # see Mutex
+            if is_taken:
+                return True
+        raise BusyError(f"another thread was building the template for {_LONGEST_BUILD:g} s")

@@ -11,13 +11,13 @@ import ctypes
 import os
 import secrets
 import sqlite3
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from dmemfs import MemoryFileSystem
+from dmemfs._mutex import Mutex
 
 from .abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
 from .failures import answer_failure, entered_uninterrupted, raise_held
@@ -63,7 +63,7 @@ class _Installed:
 _by_address: dict[int, _Installed] = {}
 _made: dict[tuple[ModuleType, int], _Installed] = {}
 _current: dict[ModuleType, _Installed] = {}
-_mutex = threading.Lock()
+_mutex = Mutex()
 
 
 def install(resolve: Resolve, *, module: ModuleType = sqlite3) -> None:

@@ -230,8 +230,12 @@ def _device_characteristics(file: int) -> int:
 @cold_callback(IOERR_SHMMAP, _atomic)
 def _shm_map(file: int, region: int, size: int, extend: int, address: int) -> int:
     opened = OPEN_FILES[file]
-    with opened.fs._lock:
+    try:
+        if not opened.fs._try_lock(False):
+            opened.fs._wait_for_lock()
         where = opened.locks.map_region(opened, region, size, bool(extend))
+    finally:
+        opened.fs._unlock()
     INT64[(address >> 3) - 1] = where
     return OK
 
@@ -273,8 +277,12 @@ def _shm_barrier(file: int) -> int:
 def _shm_unmap(file: int, delete: int) -> int:
     opened = OPEN_FILES.get(file)
     if opened is not None:
-        with opened.fs._lock:
+        try:
+            if not opened.fs._try_lock(False):
+                opened.fs._wait_for_lock()
             opened.locks.unmap(opened)
+        finally:
+            opened.fs._unlock()
     return OK
 
 

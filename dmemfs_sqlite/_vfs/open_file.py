@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from dmemfs import MemoryFileSystem
+from dmemfs._mutex import Mutex
 
 from .abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from .locks import NodeLocks
@@ -84,8 +85,12 @@ class OpenFile:
     def join(self) -> None:
         """Share the locks of the node."""
         if self.volume is not None:
-            with self.fs._lock:  # else another file may just give up the last of them
+            try:
+                if not self.fs._try_lock(False):  # else another file may give up the last of them
+                    self.fs._wait_for_lock()
                 self.locks = self.volume.join(self)
+            finally:
+                self.fs._unlock()
 
     def know_names(self, journal: int, log: int) -> None:
         """Remember the names that SQLite asks for in each transaction.
@@ -114,7 +119,9 @@ class OpenFile:
         both histories arrived at the same number. So the first look at either number afterwards
         shows one that never was, and SQLite reads anew.
         """
-        with self.fs._lock:
+        try:
+            if not self.fs._try_lock(False):
+                self.fs._wait_for_lock()
             if self.flags & OPEN_WAL:
                 # A log that is missing now is begun anew, for all who had the former one open.
                 node: Any = self.fs._file_to_open(self.name, create=True)
@@ -133,6 +140,8 @@ class OpenFile:
             else:
                 self.stale_cache = 0
             self.restored = False
+        finally:
+            self.fs._unlock()
 
     def distort(self, start: int, count: int, offset: int) -> None:
         """Change the numbers of another history in what was just read into `MEMORY[start:]`."""
@@ -158,9 +167,13 @@ class OpenFile:
     def leave(self) -> None:
         """Give up every lock."""
         if self.volume is not None:
-            with self.fs._lock:
+            try:
+                if not self.fs._try_lock(False):
+                    self.fs._wait_for_lock()
                 self.locks.abandon(self)
                 self.volume.leave(self)
+            finally:
+                self.fs._unlock()
 
     def has_moved(self) -> bool:
         """Tell whether its path leads elsewhere by now."""
@@ -231,7 +244,7 @@ def require_not_open(fs: MemoryFileSystem, path: str) -> None:
 
 
 _volumes: weakref.WeakKeyDictionary[MemoryFileSystem, Volume] = weakref.WeakKeyDictionary()
-_mutex = threading.Lock()
+_mutex = Mutex()
 
 
 def volume_of(fs: MemoryFileSystem) -> Volume:
@@ -242,10 +255,7 @@ def volume_of(fs: MemoryFileSystem) -> Volume:
     with _mutex:
         if hasattr(os, "register_at_fork"):
             _register_at_fork()
-        volume = _volumes.get(fs)
-        if volume is None:
-            volume = _volumes[fs] = Volume(fs)
-        return volume
+        return _volumes.setdefault(fs, Volume(fs))
 
 
 def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -> None:

@@ -9,13 +9,13 @@ import os
 import secrets
 import sqlite3
 import sys
-import threading
 import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from dmemfs import MemoryFileSystem
+from dmemfs._mutex import Mutex
 
 from .._engine.library import candidates, extension_module, in_main_interpreter
 from .._errors import LiveDatabaseUnavailable
@@ -45,7 +45,7 @@ _LONGEST_PATH = 4096
 FILE_SIZE = 16
 
 _numbers = itertools.count(1)
-_mutex = threading.Lock()
+_mutex = Mutex()
 
 
 class VfsLibrary:

@@ -156,8 +156,12 @@ class Replicas:
             SIZES[id(replica)] = size  # before the sum is taken, as other threads do
             if sum(SIZES.values()) > MOST_REPLICATED:
                 raise OSError(errno.ENOMEM, "the replicas are too large together")
-            with fs._lock:
+            try:
+                if not fs._try_lock(False):
+                    fs._wait_for_lock()
                 fs._account.require(size, 0)  # not counted, and yet no more than there is room for
+            finally:
+                fs._unlock()
             replica.fill(fs, reader._node, size)
             self._memdb.put(replica.file, file)
             reader.replica = replica

@@ -107,9 +107,13 @@ def open_in(
     if path is None:
         # As the kernel's own temporary files: made, and removed while it is open.
         path = f"/.sqlite-{secrets.token_hex(8)}"
-        with fs._lock:
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             node = fs._file_to_open(path, create=True)
             fs.remove(path)
+        finally:
+            fs._unlock()
         flags &= ~OPEN_DELETEONCLOSE
     else:
         if fs._interceptors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -36,7 +37,7 @@ PUBLIC_MODULES = {
 # none on the same one: no wing knows another.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "dmemfs": (
-        {"_errors", "_paths"},
+        {"_errors", "_mutex", "_paths"},
         {"_nodes"},
         {"_history"},
         {"_tree"},
@@ -273,9 +274,10 @@ def test_the_file_system_knows_nothing_of_sqlite() -> None:
 
 
 def test_the_sqlite_package_uses_what_is_public_only() -> None:
+    """But for the locks of both packages, which are nobody's business outside of them."""
     for path in (PROJECT / "dmemfs_sqlite").rglob("*.py"):
         for name in imported_modules(path):
-            assert not name.startswith("dmemfs._"), name_of(path)
+            assert not name.startswith("dmemfs._") or name == "dmemfs._mutex", name_of(path)
 
 
 # --- what an import does --------------------------------------------------------------------------
@@ -371,18 +373,71 @@ def test_what_few_need_is_not_loaded_before_it_is_used() -> None:
     assert not rarely & set(run_python(code).split())
 
 
+# --- how locks are taken --------------------------------------------------------------------------
+
+
+# What is held by nobody, and what is taken in the form that the docstring of `Storage` shows.
+PLAIN_LOCKS = {
+    ("dmemfs/_files/locks.py", "place.wake_up"),
+    ("dmemfs/_mutex.py", "_RLock"),
+    ("dmemfs/_nodes/pieces.py", "self._is_given_up"),
+    ("dmemfs/_tree/storage.py", "self._lock"),
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_locks_are_those_that_no_interrupt_leaves_held(path: Path) -> None:
+    """All others are of `dmemfs._mutex.Mutex`, which `with` may take."""
+    for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(statement, ast.Assign):
+            made = ast.unparse(statement.value)
+            assert not re.search(r"\bR?Lock\b", made) or (
+                (name_of(path), ast.unparse(statement.targets[0])) in PLAIN_LOCKS
+            )
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            made = ast.unparse(statement.value)
+            assert not re.search(r"\bR?Lock\b", made) or (
+                (name_of(path), ast.unparse(statement.target)) in PLAIN_LOCKS
+            )
+        if isinstance(statement, ast.With):
+            for item in statement.items:
+                taken = ast.unparse(item.context_expr)
+                assert not taken.endswith("_lock"), f"line {statement.lineno}: see Storage"
+
+
+FORM = r"if not (.+)\._try_lock\(False\):\n    \1\._wait_for_lock\(\)$"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_lock_of_a_file_system_is_taken_in_one_form(path: Path) -> None:
+    """As the first thing in a `try`, at whose end it is given back."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    right = set()
+    for block in ast.walk(tree):
+        if isinstance(block, ast.Try):
+            first = ast.unparse(block.body[0])
+            for owner in re.findall(FORM, first):
+                end = "\n".join(map(ast.unparse, block.finalbody))
+                assert f"{owner}._unlock()" in end, f"line {block.lineno}"
+                right.add(block.body[0].lineno)
+    tried = {
+        call.lineno
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call).endswith("_try_lock(False)")
+    }
+    assert tried <= right
+
+
 def holds_a_lock(node: ast.AST) -> bool:
     """Tell whether a statement gives back a lock at its end, whatever happens in it."""
     if isinstance(node, ast.With):
-        return any("_lock" in ast.unparse(item) for item in node.items)
+        return any(re.search("_lock|mutex", ast.unparse(item)) for item in node.items)
     if isinstance(node, ast.Try):
         return any("_unlock" in ast.unparse(statement) for statement in node.finalbody)
     return False
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if name_of(path).startswith("dmemfs/")], ids=name_of
-)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_loop_stands_in_a_block_that_holds_the_lock(path: Path) -> None:
     """CPython 3.13.0 loses the lock when an interrupt comes as such a loop begins anew."""
     loops = [

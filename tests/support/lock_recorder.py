@@ -33,7 +33,7 @@ import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -44,6 +44,7 @@ import dmemfs_sqlite
 from dmemfs._files import binary
 from dmemfs._files import locks as locks_module
 from dmemfs._mount import mount as mount_module
+from dmemfs._mutex import Mutex
 from dmemfs_sqlite._vfs import locks as vfs_locks
 
 FILE_SYSTEM = "dmemfs._tree.storage._lock"
@@ -54,9 +55,9 @@ FORK = "dmemfs._tree.forking._one_fork_at_a_time"
 
 # They try for the lock first, and wait for it if that fails: see `Storage`. Not so this one.
 _TRIED_BEFORE_WAITING = {FILE_SYSTEM}
-_ONLY_TRIES = {"_release_dropped"}
-# Not held by anybody: one thread waits with it until another one releases it.
-_SIGNALS = {"dmemfs._files.locks.wake_up"}
+_ONLY_TRIES = {"release_dropped"}
+# Not held by anybody: one thread waits with it until another one releases it; or taken once only.
+_SIGNALS = {"dmemfs._files.locks.wake_up", "dmemfs._nodes.pieces._is_given_up"}
 # Under this one the locks of many file systems are taken. Two threads never do so at once.
 _GATES = {FILE_SYSTEM: FORK}
 
@@ -246,6 +247,10 @@ class _Threading:
         return getattr(threading, name)
 
 
+def _record_mutex(order: LockOrder, kind: type[Mutex]) -> RecordedLock:
+    return RecordedLock(order, kind(), _kind_made_at(sys._getframe(1)))
+
+
 def _kind_made_at(frame: Any) -> str:
     return _kind_at(frame.f_globals["__name__"], frame.f_code.co_filename, frame.f_lineno)
 
@@ -275,6 +280,9 @@ def recorded_locks(order: LockOrder) -> Iterator[LockOrder]:
         for module in _modules():
             if hasattr(module, "threading"):
                 patch.setattr(module, "threading", _Threading(order))
+            for name, kind in list(vars(module).items()):
+                if isinstance(kind, type) and issubclass(kind, Mutex):
+                    patch.setattr(module, name, partial(_record_mutex, order, kind))
             _record_what_is_there(order, patch, module, module.__name__)
         for made_on_import in (mount_module.process, mount_module.process.descriptors):
             _record_what_is_there(order, patch, made_on_import, type(made_on_import).__module__)

@@ -298,7 +298,7 @@ class TestSignals:
                     with contextlib.suppress(RuntimeError):
                         self.interrupted(write_for_ever, 0.002)
                     self.armed = False
-                    assert not filesystem._lock._is_owned()  # type: ignore[attr-defined]
+                    assert not filesystem._lock._is_owned()
         finally:
             sys.setswitchinterval(former)
             stop.set()

@@ -477,7 +477,7 @@ def test_every_lock_is_recorded() -> None:
         made: list[Any] = [fs._lock, fs._locks._mutex, SharedDatabase(fs, "/d")._saving]
         made += [
             mount_module.process.lock,
-            mount_module.process.descriptors._lock,
+            mount_module.process.descriptors._mutex,
             default_vfs._mutex,
         ]
         made += [forking._one_fork_at_a_time, DatabaseTemplate(fs, lambda _: None)._mutex]
@@ -486,7 +486,7 @@ def test_every_lock_is_recorded() -> None:
 
 
 def test_locks_are_made_in_the_way_that_is_recorded() -> None:
-    """By `threading.Lock()` or `threading.RLock()`, in an assignment."""
+    """By `threading.Lock()`, `threading.RLock()` or as a `Mutex`, in an assignment."""
     other_ways = re.compile(
         r"from (_thread|threading|queue) import (?!get_ident$)"
         r"|import (_thread|queue|multiprocessing)"
@@ -494,9 +494,11 @@ def test_locks_are_made_in_the_way_that_is_recorded() -> None:
         re.MULTILINE,
     )
     for package in (dmemfs, dmemfs_sqlite):
-        for path in Path(package.__path__[0]).glob("*.py"):
+        for path in Path(package.__path__[0]).rglob("*.py"):
             source = path.read_text(encoding="utf-8")
             assert not other_ways.findall(source), path
             for line in source.splitlines():
-                if "threading.Lock()" in line or "threading.RLock()" in line:
-                    assert re.match(r"\s*[\w.]+ = threading\.R?Lock\(\)", line), line
+                if re.search(r"threading\.R?Lock\(\)|Mutex\(\)", line) and path.stem != "_mutex":
+                    assert re.match(
+                        r"\s*[\w.]+(: Lock)? = (threading\.R?Lock|\w*Mutex)\(\)", line
+                    ), line

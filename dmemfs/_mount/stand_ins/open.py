@@ -319,14 +319,7 @@ class PatchedOpen:
         return text
 
     def _node_of_mode(self, mount: Mounted, inner: str, how: OpenMode) -> File:
-        flags = os.O_RDONLY if how.name == "rb" else os.O_RDWR
-        if how.creates:
-            flags |= os.O_CREAT
-        if how.exclusive:
-            flags |= os.O_EXCL
-        if how.truncates:
-            flags |= os.O_TRUNC
-        node = self._node_for(mount, inner, flags, 0o666)
+        node = self._node_for(mount, inner, how.os_flags(), 0o666)
         if not isinstance(node, File):
             raise os_error(errno.EISDIR, inner)
         return node
@@ -343,7 +336,9 @@ class PatchedOpen:
         if flags & os.O_CREAT:
             if flags & os.O_DIRECTORY:
                 raise os_error(errno.EINVAL, inner)
-            with fs._lock:
+            try:
+                if not fs._try_lock(False):
+                    fs._wait_for_lock()
                 exclusive = bool(flags & os.O_EXCL)
                 if (
                     flags & os.O_NOFOLLOW
@@ -358,6 +353,8 @@ class PatchedOpen:
                 if flags & os.O_TRUNC:
                     fs._empty(file)
                 return file
+            finally:
+                fs._unlock()
         node = fs._find(inner, follow=not flags & os.O_NOFOLLOW)
         if isinstance(node, Symlink):
             if flags & os.O_DIRECTORY:
@@ -381,7 +378,9 @@ class PatchedOpen:
         fs = mount.fs
         if not flags & _WRITES:
             raise os_error(errno.EINVAL, inner)
-        with fs._lock:
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             fs._find_directory(inner)
             path = f"{inner.rstrip('/')}/.nameless-{os.urandom(16).hex()}"
             file = fs._file_to_open(path, create=True, exclusive=True)
@@ -389,6 +388,8 @@ class PatchedOpen:
             directory, name, _, _ = fs._place(path)
             fs._drop(directory, name, file)
             return file
+        finally:
+            fs._unlock()
 
     # By a descriptor
 

@@ -132,11 +132,15 @@ class PatchedPaths(PathChooser):
 
         def inside(mount: Any, inner: Any) -> None:
             require_c_int(mode)
-            with mount.fs._lock:
+            try:
+                if not mount.fs._try_lock(False):
+                    mount.fs._wait_for_lock()
                 mount.fs.mkdir(inner)
                 node = mount.fs._find(inner)
                 inherited = node.mode & stat.S_ISGID
                 mount.fs._set_mode(node, (mode & 0o1777 & ~table.umask) | inherited)
+            finally:
+                mount.fs._unlock()
 
         self._choose(
             path,
@@ -195,9 +199,13 @@ class PatchedPaths(PathChooser):
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
             _refuse_special_file(mount, path)
         mount.fs._ask("open", path, changes=True)
-        with mount.fs._lock:
+        try:
+            if not mount.fs._try_lock(False):
+                mount.fs._wait_for_lock()
             file = mount.fs._file_to_open(path, create=True, exclusive=True)
             mount.fs._set_mode(file, mode & 0o7777 & ~self._table.umask)
+        finally:
+            mount.fs._unlock()
 
 
 def _access(

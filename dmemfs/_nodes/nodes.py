@@ -21,7 +21,7 @@ class Node:
         account: where this node and its bytes are counted; of a directory, what is below it.
     """
 
-    __slots__ = ("account", "atime", "ctime", "mode", "mtime", "nlink", "owner")
+    __slots__ = ("__weakref__", "account", "atime", "ctime", "mode", "mtime", "nlink", "owner")
 
     mode: int
     owner: Owner
@@ -64,7 +64,7 @@ class File(Node):
         size: its length in bytes, always that of `content`.
     """
 
-    __slots__ = ("__weakref__", "content", "size")
+    __slots__ = ("content", "size")
 
     content: Content
     size: int

@@ -115,7 +115,8 @@ def check_versions(newest: Version | None, root: Directory, account: Account) ->
         assert version.held == expected, f"{version.held} bytes held, {expected} kept"
         for node in version.created:
             assert node not in version.files, "a file is new, and older"
-        _check_version(version, root)
+        if version.holders or len(version.preceding) > 1:  # others are to be let go of
+            _check_version(version, root)
     account.settle()
     removed = account.unlinked_files()
     aside = sum(file.account.used for file in removed if file.account.parent is account)

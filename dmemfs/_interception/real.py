@@ -18,7 +18,6 @@ from .loading import RealEntries
 
 # What is mounted replaces these in their module, and the disk is meant here.
 _stat = os.stat
-_getcwd = os.getcwd
 
 _CHANGES_OF_NODES = frozenset(("chmod", "chown", "open", "truncate", "utime"))
 _CHANGES_OF_ENTRIES = frozenset(
@@ -63,7 +62,7 @@ class RealTrees(Tree):
 
         Complexity: O(1); to look into a directory O(entries), to read a file O(bytes).
         """
-        real = os.path.normpath(os.path.join(_getcwd(), os.fsdecode(path)))
+        real = os.path.abspath(os.fsdecode(path))  # nothing real is in a mounted directory
         shown = real if target is None else target
         status = _stat(real)
         made: list[Made] = []

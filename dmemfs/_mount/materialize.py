@@ -13,8 +13,7 @@ from typing import NamedTuple
 from .._errors import os_error
 from .._paths import StrPath
 from .mount import process
-
-_CANDIDATES = ("/dev/shm", "/tmp", "/var/tmp")
+from .real_directory import SCRATCH
 
 
 class _Signature(NamedTuple):
@@ -75,12 +74,12 @@ def materialize(path: StrPath, *, write_back: bool = False) -> Iterator[str]:
 
 def _new_real_directory() -> str:
     """Make a directory in the real file system, to be seen and written through every mount."""
-    for base in (os.environ.get("TMPDIR", ""), *_CANDIDATES):
+    for base in (os.environ.get("TMPDIR", ""), *SCRATCH):
         name = os.path.join(base, f"dmemfs-{os.urandom(8).hex()}")
         if not base or not os.path.isabs(base):
             continue
         is_mounted = process.table.locate(name) is not None
-        if is_mounted and base not in _CANDIDATES:
+        if is_mounted and base not in SCRATCH:
             continue
         process.table.show_real(name)
         try:
@@ -89,7 +88,7 @@ def _new_real_directory() -> str:
             process.table.hide_real(name)
         else:
             return name
-    raise os_error(errno.ENOENT, _CANDIDATES[-1])
+    raise os_error(errno.ENOENT, SCRATCH[-1])
 
 
 def _signatures(top: str) -> dict[str, _Signature]:

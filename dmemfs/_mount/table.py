@@ -20,6 +20,7 @@ from .._errors import os_error
 from .._nodes.nodes import Directory, Symlink
 from .._paths import MAX_LINKS
 from .._tree.tree import Tree
+from .real_directory import RealDirectory
 
 # As they are before anything is replaced: these ask the kernel.
 _getcwd = os.getcwd
@@ -170,6 +171,7 @@ class MountTable:
         umask: that of the process; kept up to date while something is mounted.
         directories: gives the directory of a virtual descriptor.
         isolates: whether one of them is at the root, in the place of the real file system.
+        real_directory: where the kernel takes the process to be, while it is in a mount.
     """
 
     def __init__(self) -> None:
@@ -180,6 +182,7 @@ class MountTable:
         self.umask = 0o022
         self.directories: Any = None
         self.isolates = False
+        self.real_directory = RealDirectory()
         self._real_cwd: str | None = None
         self._shown: tuple[str, ...] = ()
         self._is_plain = False  # nothing is mounted within a mount, nor passed through
@@ -199,6 +202,10 @@ class MountTable:
 
     def working_directory_changed(self, cwd: DirectoryPlace | None) -> None:
         """Learn what the working directory is: `cwd`, or if that is None, the kernel's."""
+        if cwd is None:
+            self.real_directory.come_back()
+        else:
+            self.real_directory.leave()
         real = None
         if cwd is None and self.mounts:
             try:

@@ -14,6 +14,7 @@ EXIT_FAILURE = 1
 # What a shell reports for a program that Ctrl-C or a closed pipe has ended.
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_BROKEN_PIPE = 141
+_BAR_WIDTH = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,17 +80,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(options: argparse.Namespace) -> int:
     from ._demo.demo import DemoError, run_demo
-    from ._demo.report import ProgressBar
 
-    bar = ProgressBar(sys.stderr) if sys.stderr.isatty() else None
     try:
-        run_demo(options.file, sys.stdout.write, bar)
+        run_demo(options.file, sys.stdout.write, _show_bar if sys.stderr.isatty() else None)
     except DemoError as error:
         return _fail(str(error))
-    finally:
-        if bar is not None:
-            bar.clear()
     return 0
+
+
+def _show_bar(done: int, total: int) -> None:
+    """Show on one line of a terminal how far a copy is; the line is empty again at its end."""
+    filled = _BAR_WIDTH * done // max(total, 1)
+    bar = f"    [{'#' * filled:.<{_BAR_WIDTH}}]" if done < total else ""
+    # Carriage return and "erase to the end of the line".
+    print(f"\r{bar}\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _check(options: argparse.Namespace) -> int:

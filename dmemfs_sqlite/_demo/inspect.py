@@ -9,10 +9,9 @@ from .._courier.copy import opened_image
 from .._engine.image import BadImageError, ImageHeader, read_header
 from .._engine.integrity import DAMAGE, integrity_problems
 from .._engine.journals import UnreadableFileError, read_database_file
-from .._engine.sql import quote_name
+from .._engine.sql import quote_name, table_names
 from .._engine.uri import explain_uri
-from .fingerprint import table_names
-from .report import StepReport, format_size
+from .report import format_size, write_table
 
 _ENGINES = {
     "memdb": "memdb: connections wait for each other's locks, as with a file",
@@ -66,7 +65,6 @@ def describe_file(file: str, write: Callable[[str], object]) -> bool:
         header = read_header(content.image)
     except (UnreadableFileError, BadImageError) as error:
         raise InspectionError(f"{file}: {error}") from error
-    report = StepReport(write)
     with opened_image(content.image, header) as connection:
         # Counted before the check, which may give the connection stand-ins.
         try:
@@ -80,8 +78,8 @@ def describe_file(file: str, write: Callable[[str], object]) -> bool:
     facts += [("integrity", problem) for problem in problems or ["ok"]]
     _print_facts(facts, write)
     if tables:
-        report.line()
-        report.table(("table", "rows", ""), [(name, rows, "") for name, rows in tables])
+        write("\n")
+        write_table(write, ("table", "rows"), *tables)
     return not problems
 
 

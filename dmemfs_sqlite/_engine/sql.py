@@ -25,3 +25,9 @@ def query_value(connection: sqlite3.Connection, sql: str) -> Any:
 def quote_name(identifier: str) -> str:
     """Quote an identifier for use in SQL."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of all tables, those behind virtual tables included."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return [name if isinstance(name, str) else name.decode() for (name,) in rows]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dmemfs_sqlite import memory_uri
-from dmemfs_sqlite._demo.fingerprint import TableFingerprint, fingerprint_tables
+from tests.support.fingerprint import TableFingerprint, fingerprint_tables
 
 WAIT = 30.0
 _numbers = itertools.count()

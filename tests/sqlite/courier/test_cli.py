@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dmemfs_sqlite._cli import main
-from dmemfs_sqlite._demo.report import ProgressBar, format_size
+from dmemfs_sqlite._demo.report import format_size
 from tests.support.sqlite_databases import (
     connect,
     everything,
@@ -194,14 +194,29 @@ def test_sizes(count: int, text: str) -> None:
     assert format_size(count) == text
 
 
-def test_the_bar_grows_and_goes_away() -> None:
-    stream = io.StringIO()
-    bar = ProgressBar(stream)
-    bar.clear()
-    assert stream.getvalue() == ""
-    for done in (0, 500, 1000):
-        bar(done, 1000)
-    bar.clear()
-    lengths = [line.count("#") for line in stream.getvalue().split("\r")[1:]]
-    assert lengths == [0, bar.WIDTH // 2, bar.WIDTH, 0]
-    bar(0, 0)
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_demo_shows_on_a_terminal_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dmemfs_sqlite._courier.copy._STEP", 1 << 20)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    status, output, _ = run(capsys, "demo")
+    assert (status, "#" in output) == (0, False)
+    lengths = [line.count("#") for line in terminal.getvalue().split("\r")[1:]]
+    ends = [number for number, length in enumerate(lengths) if length == 0 and number]
+    assert len(ends) == 3, "loaded, saved and loaded again"
+    begin = 0
+    for end in ends:
+        assert end - begin > 3
+        assert lengths[begin:end] == sorted(lengths[begin:end])
+        begin = end + 1
+    assert lengths[-1] == 0, "nothing of it stays"
+
+
+def test_the_demo_shows_no_bar_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "demo")[::2] == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -76,7 +77,9 @@ def application_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("twice", 1, lambda x: 2 * x, deterministic=True)
     connection.executescript(
         """
-        CREATE TABLE c(a TEXT COLLATE german, b AS (twice(d)) STORED, d CHECK (twice(d) < 99));
+        CREATE TABLE c(
+            a TEXT COLLATE german, b AS (twice(d)) STORED, d CHECK (twice(d) < 99), e AS (twice(d))
+        );
         CREATE INDEX ci ON c(a);
         CREATE INDEX cf ON c(twice(d));
         INSERT INTO c(a, d) VALUES ('x', 1), ('y', 2), ('z', 3);
@@ -287,6 +290,8 @@ def test_it_runs_from_a_plain_checkout_and_leaves_no_file(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert "100,000 rows" in done.stdout
+    assert table_rows(done.stdout, "books") == 20_000
+    assert len(set(re.findall(r"^    books\w* +[\d,]+ +([0-9a-f]{32})$", done.stdout, re.M))) > 1
     assert "SQLite's own copy is gone" in done.stdout
     assert done.stderr == ""
     assert files_under(tmp_path) == before
@@ -296,36 +301,35 @@ BLOCK = """
 import sys, time
 from dmemfs_sqlite import _cli
 from dmemfs_sqlite._demo import demo as demo_module
-from dmemfs_sqlite._demo import threads as demo_threads
 
 def block(*arguments, **options):
     print("blocked", flush=True)
     time.sleep(60)
 
-def block_thread(shared, number, connection):
-    connection.execute("BEGIN IMMEDIATE" if number == 0 else "BEGIN")
+def block_thread(uri, table, readable, thread, stop):
     print("blocked", flush=True)
-    shared.stop.wait(60)
+    stop.wait(60)
+    return 0
 
-{module}.{function} = {replacement}
+demo_module.{function} = {replacement}
 sys.exit(_cli.main(["demo"]))
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT cannot be sent to one process elsewhere")
 @pytest.mark.parametrize(
-    ("module", "function", "replacement"),
+    ("function", "replacement"),
     [
-        ("demo_module", "build_sample", "block"),
-        ("demo_module", "load_db", "block"),
-        ("demo_threads", "_transactions", "block_thread"),
-        ("demo_module", "save_db", "block"),
+        ("build_sample", "block"),
+        ("load_db", "block"),
+        ("_write_and_read", "block_thread"),
+        ("save_db", "block"),
     ],
 )
 def test_an_interrupt_ends_it_at_once_and_leaves_no_file(
-    module: str, function: str, replacement: str, tmp_path: Path
+    function: str, replacement: str, tmp_path: Path
 ) -> None:
-    program = BLOCK.format(module=module, function=function, replacement=replacement)
+    program = BLOCK.format(function=function, replacement=replacement)
     process = subprocess.Popen(
         [sys.executable, "-B", "-c", program],
         cwd=tmp_path,

@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 
-from .._engine.sql import quote_name
+from dmemfs_sqlite._engine.sql import quote_name, table_names
 
 _ROWS_AT_A_TIME = 1000
 
@@ -24,12 +24,6 @@ class TableFingerprint:
 
     rows: int | None
     digest: str
-
-
-def table_names(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of all tables, those behind virtual tables included."""
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    return [name if isinstance(name, str) else name.decode() for (name,) in rows]
 
 
 def fingerprint_tables(connection: sqlite3.Connection) -> dict[str, TableFingerprint]:

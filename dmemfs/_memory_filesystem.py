@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Literal, Self, get_overloads, overload
 
 from ._errors import NotCopyable
 from ._files.locks import LockGrant, LockTable
@@ -19,9 +19,14 @@ from ._nodes.memory_limit import memory_limit
 from ._nodes.nodes import File
 from ._paths import StrPath, is_plain_name
 from ._snapshots.cloning import copy_into
+from ._snapshots.difference import Difference
 from ._snapshots.methods import Snapshots
+from ._snapshots.snapshot import Snapshot
+from ._transfer.dictionaries import Link
 from ._transfer.methods import Transfer
+from ._tree.attributes import Usage
 from ._tree.invariants import check_invariants, check_versions
+from ._tree.quotas import Quota
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
@@ -35,6 +40,18 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
     filename. Every method is atomic to all others, from any thread, but for `glob` and those that
     return an iterator. Permission bits are kept and reported, not enforced: everybody acts as root
     does.
+
+    - Files: open, read_bytes, write_bytes, read_text, write_text, truncate, copy, get_size.
+    - What is there: exists, is_file, is_dir, is_symlink, stat, lstat, access.
+    - Directories: mkdir, makedirs, rmdir, rmtree, copy_tree, listdir, scandir, walk, glob.
+    - Names: rename, replace, move, remove, unlink, link, symlink, readlink.
+    - Attributes: chmod, chown, utime.
+    - In tests: from_tree, to_tree, fail, add_real, mount.
+    - Space: usage, stats, statvfs, quota, set_quota.
+    - Snapshots: snapshot, restore, rollback, clone.
+    - Locks: lock, open.
+    - In and out: import_tree, export_tree, iter_export_tree, export_as_bytesio.
+    - Whole trees: pack, unpack, import_archive, export_archive.
 
     Args:
         max_quota: the most bytes of file content; a write beyond it fails before anything is
@@ -260,3 +277,27 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         finally:
             self._unlock()
         self._locks._check()
+
+
+def _own_methods(cls: type) -> None:
+    """Let a class have all public methods of its bases, by its own name.
+
+    So `help` and a TypeError speak of the class that users know.
+    """
+    for base in cls.__mro__[1:-1]:
+        for name, member in vars(base).items():
+            if name.startswith("_") or name in vars(cls):
+                continue
+            function = getattr(member, "__func__", member)
+            overloads = get_overloads(function)
+            for one in (*overloads, getattr(function, "__wrapped__", function), function):
+                one.__module__ = cls.__module__
+                one.__qualname__ = f"{cls.__name__}.{one.__name__}"
+            for each in overloads:
+                overload(each)  # they are found by that name
+            setattr(cls, name, member)
+
+
+for _public in (Snapshot, Difference, Link, Quota, Usage):
+    _public.__module__ = "dmemfs"  # where users find them, and pickle does
+_own_methods(MemoryFileSystem)

@@ -77,11 +77,11 @@ PAGES = {
 TYPES = {
     r"str \| bytes \| ~os\.PathLike\[str\] \| ~os\.PathLike\[bytes\]": "StrPath",
     r"\bDiskPath\b": "StrPath",
-    r"~dmemfs\._streams\.(Readable|Writable)|\b(Readable|Writable)\b": "~typing.BinaryIO",
+    r"~dmemfs\._transfer\.formats\.streams\.(Readable|Writable)|\b(Readable|Writable)\b": "~typing.BinaryIO",
     r"\bCompression\b": "~typing.Literal['gzip', 'bz2', 'xz']",
     r"\bProgress\b": "~collections.abc.Callable[[int, int, str], object]",
-    r"(~dmemfs\._traversal\.)?\bScandirIterator\b": "~collections.abc.Iterator[~os.DirEntry]",
-    r"~dmemfs\._interception\.Interception": "~dmemfs.MemoryFileSystem",
+    r"(~dmemfs\._tree\.listing\.)?\bScandirIterator\b": "~collections.abc.Iterator[~os.DirEntry]",
+    r"~dmemfs\._tree\.tree\.Tree": "~dmemfs.MemoryFileSystem",
     r"\b_HALF_OF_MEMORY\b": "...",
 }
 _CONTEXT_MANAGER = "contextlib.AbstractContextManager"

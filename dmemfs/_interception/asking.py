@@ -197,7 +197,7 @@ def _asking_class(plain: Any, operations: frozenset[str]) -> Any:
 
 def _asks_for_path(method: _Method, operation: str) -> _Method:
     @wraps(method)
-    def asking(self: Tree, path: StrPath = "/", *arguments: Any, **named: Any) -> Any:
+    def asking(self: Tree, path: StrPath, *arguments: Any, **named: Any) -> Any:
         ask(self, operation, path)
         return method(self, path, *arguments, **named)
 

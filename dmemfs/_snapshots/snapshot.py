@@ -175,14 +175,17 @@ class Snapshot(NotCopyable):
         """Return a tree that shows what is kept, and keeps it for whoever uses it."""
         fs = self._fs
         version = version_in(self, fs)
-        try:
-            if not fs._try_lock(False):
-                fs._wait_for_lock()
-            if self._past is None:
-                self._past = show_past(fs, version)
-            return self._past
-        finally:
-            fs._unlock()
+        past = self._past
+        if past is None:
+            try:
+                if not fs._try_lock(False):
+                    fs._wait_for_lock()
+                past = self._past
+                if past is None:
+                    self._past = past = show_past(fs, version)
+            finally:
+                fs._unlock()
+        return past
 
 
 def version_in(snapshot: Snapshot, fs: Tree) -> Version:

@@ -282,8 +282,9 @@ class Creation(Lookup):
             like: the file whose mode and times it gets.
         """
         try:
-            self._refuse_slash(path)
             directory, name, node, wants_directory = self._place(path)
+            if wants_directory:
+                self._refuse_slash(path)
             if node is None and not wants_directory and not directory.removed:
                 node = self._create_file(directory, name, path, content)
                 if node is None:  # by a signal handler
@@ -347,9 +348,8 @@ class Creation(Lookup):
                 return None
             if content:
                 node.size, stored = content_size(content)
+            if account.nodes >= account.max_nodes or account.used + stored > account.max_bytes:
                 account.require(stored, 1, path)
-            elif account.nodes >= account.max_nodes:
-                account.require(0, 1, path)
             if self._newest is not None:
                 preserve_creation(self, directory, name, node)
             children = directory.children

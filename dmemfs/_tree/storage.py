@@ -82,6 +82,7 @@ class Storage:
     3.13.0 does not run the end of the block for an interrupt that comes as a loop begins anew.
     """
 
+    _interceptors: tuple[Any, ...] = ()  # who is asked before operations; see `_interception`
     _root: Directory
     _directories: dict[str, Directory]
 

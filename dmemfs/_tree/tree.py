@@ -22,12 +22,10 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
     """One tree of nodes under one lock, with all that `os` and `shutil` do.
 
     Attributes:
-        _interceptors: who is asked before operations, in this order; see `dmemfs._interception`.
         _plain_class: the class that asks nobody, if this is one that does.
         _paths_found: where files were that somebody was asked about.
     """
 
-    _interceptors: tuple[Any, ...] = ()
     _plain_class: ClassVar[Any] = None
 
     def __init__(

@@ -46,7 +46,8 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
     - Directories: mkdir, makedirs, rmdir, rmtree, copy_tree, listdir, scandir, walk, glob.
     - Names: rename, replace, move, remove, unlink, link, symlink, readlink.
     - Attributes: chmod, chown, utime.
-    - In tests: from_tree, to_tree, fail, add_real, mount.
+    - In tests: from_tree, to_tree, fail, add_real.
+    - For the whole process: mount.
     - Space: usage, stats, statvfs, quota, set_quota.
     - Snapshots: snapshot, restore, rollback, clone.
     - Locks: lock, open.

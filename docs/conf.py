@@ -77,7 +77,7 @@ PAGES = {
 TYPES = {
     r"str \| bytes \| ~os\.PathLike\[str\] \| ~os\.PathLike\[bytes\]": "StrPath",
     r"\bDiskPath\b": "StrPath",
-    r"~dmemfs\._transfer\.formats\.streams\.(Readable|Writable)|\b(Readable|Writable)\b": "~typing.BinaryIO",
+    r"(~dmemfs\._transfer\.formats\.streams\.)?\b(Readable|Writable)\b": "~typing.BinaryIO",
     r"\bCompression\b": "~typing.Literal['gzip', 'bz2', 'xz']",
     r"\bProgress\b": "~collections.abc.Callable[[int, int, str], object]",
     r"(~dmemfs\._tree\.listing\.)?\bScandirIterator\b": "~collections.abc.Iterator[~os.DirEntry]",

@@ -8,13 +8,16 @@ needs no Sphinx.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import inspect
+import pickle
+import pydoc
 import re
 import tomllib
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, get_overloads
 
 import pytest
 
@@ -170,3 +173,50 @@ def test_the_documentation_is_in_the_source_distribution() -> None:
     assert {"/docs", "/examples", "/benchmarks", "/CHANGELOG.md", "/CONTRIBUTING.md"} <= set(
         included
     )
+
+
+class TestMemoryFileSystemSpeaksOfItself:
+    """Where a method is written is nobody's concern who calls it."""
+
+    def test_in_help(self) -> None:
+        defined, *inherited = pydoc.render_doc(
+            dmemfs.MemoryFileSystem,
+            renderer=pydoc.plaintext,  # type: ignore[attr-defined]
+        ).split("inherited from")
+        for name in own_methods(dmemfs.MemoryFileSystem):
+            assert re.search(rf"^ \|  {name}(\(| =)", defined, re.MULTILINE), name
+        assert not any(re.search(r"^ \|  [a-z]\w*\(", part, re.MULTILINE) for part in inherited)
+
+    def test_in_the_groups_of_the_guide(self) -> None:
+        guide = (DOCS / "file-system.md").read_text(encoding="utf-8")
+        table = guide[guide.index("|---") : guide.index("## Paths")]
+        groups = [re.findall(r"`(\w+)", row) for row in table.splitlines() if row[:2] == "| "]
+        text = re.findall(r"- [\w ]+: ([\w, ]+)\.", inspect.getdoc(dmemfs.MemoryFileSystem) or "")
+        assert [group.split(", ") for group in text] == groups
+        assert {name for group in groups for name in group} == own_methods(dmemfs.MemoryFileSystem)
+
+    @pytest.mark.parametrize("is_intercepted", [False, True])
+    def test_in_the_error_of_a_wrong_call(self, is_intercepted: bool) -> None:
+        with contextlib.ExitStack() as stack:
+            fs = dmemfs.MemoryFileSystem()
+            if is_intercepted:
+                stack.enter_context(fs.fail(path="/nowhere"))
+            for name in own_methods(dmemfs.MemoryFileSystem):
+                with pytest.raises(TypeError, match=r"^MemoryFileSystem\.\w+\(\) takes"):
+                    getattr(fs, name)(*range(40))
+
+    def test_in_a_pickle_of_a_method(self) -> None:
+        for name in own_methods(dmemfs.MemoryFileSystem):
+            method = getattr(dmemfs.MemoryFileSystem, name)
+            assert pickle.loads(pickle.dumps(method)) == method
+
+    def test_and_overloads_are_found(self) -> None:
+        assert len(get_overloads(dmemfs.MemoryFileSystem.export_tree)) == 2
+        assert len(get_overloads(dmemfs.MemoryFileSystem.import_tree)) == 2
+
+    def test_and_what_it_returns_is_found_where_users_import_it(self) -> None:
+        for name in ("Difference", "Link", "Quota", "Snapshot", "Usage"):
+            assert getattr(dmemfs, name).__module__ == "dmemfs"
+        fs = dmemfs.MemoryFileSystem()
+        for value in (fs.usage(), fs.quota(), fs.snapshot().diff(), dmemfs.Link("there")):
+            assert pickle.loads(pickle.dumps(value)) == value

@@ -17,6 +17,7 @@ import pytest
 
 import dmemfs.testing
 import dmemfs_sqlite
+from dmemfs._tree.tree import TreeOfDatabases
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGES = ("dmemfs", "dmemfs_sqlite")
@@ -278,6 +279,22 @@ def test_the_sqlite_package_uses_what_is_public_only() -> None:
     for path in (PROJECT / "dmemfs_sqlite").rglob("*.py"):
         for name in imported_modules(path):
             assert not name.startswith("dmemfs._") or name == "dmemfs._mutex", name_of(path)
+
+
+def test_live_databases_use_of_a_tree_what_is_agreed() -> None:
+    used = {
+        node.attr
+        for path in (PROJECT / "dmemfs_sqlite").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and ast.unparse(node.value).rpartition(".")[2] in {"fs", "_fs"}
+    }
+    methods = [name for name, value in vars(TreeOfDatabases).items() if callable(value)]
+    agreed = {*TreeOfDatabases.__annotations__, *methods}
+    assert used == {name for name in agreed if not name.startswith("__")}
+    fs: TreeOfDatabases = dmemfs.MemoryFileSystem()  # mypy compares the signatures
+    assert [name for name in used if not hasattr(fs, name)] == []
 
 
 # --- what an import does --------------------------------------------------------------------------

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dmemfs import MemoryFileSystem
 from tests.support.comparison import outcome, picture
 
 BLOCK = 65536
@@ -184,3 +187,25 @@ class TestUsage:
         assert outcome(memory.get_size, "/no") == missing
         assert outcome(memory.read_bytes, "/no") == missing
         assert outcome(memory.read_text, "/no") == missing
+
+
+def test_one_call_is_less_work_than_three() -> None:
+    fs = MemoryFileSystem()
+
+    def steps(operate: Callable[[], object]) -> int:
+        count = 0
+
+        def note(frame: object, event: str, argument: object) -> None:
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(note)
+        try:
+            operate()
+        finally:
+            sys.setprofile(None)
+        return count - 1  # for `operate` itself
+
+    assert steps(lambda: fs.write_bytes("/new", b"content")) <= 6
+    assert steps(lambda: fs.write_bytes("/new", b"another")) <= 6
+    assert steps(lambda: fs.read_bytes("/new")) <= 3

@@ -57,7 +57,6 @@ class TreeOfDatabases(Protocol):
     _account: Any
     _directories: dict[str, Directory]
     _interceptors: tuple[Any, ...]
-    _lock: Any
     _restore_guards: list[Callable[[Collection[Node]], None]]
     _try_lock: Any
     _unlock: Any

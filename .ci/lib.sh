@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# What every part of .ci/run uses: one check after the other, and what came of each.
+
+# What passed, what failed, and what was not tested and why; the last line tells.
+passed=()
+failed=()
+untested=()
+
+# Say what is done, and do it. It reads nothing, and a signal need not wait for its end.
+step() {
+    printf '\n== %s\n' "$*"
+    "$@" </dev/null &
+    wait $!
+}
+
+# quietly COMMAND...: what checks need; it says nothing unless it fails.
+quietly() {
+    local log
+    log=$(mktemp "$scratch/XXXXXX.log")
+    step "$@" >"$log" 2>&1 || { tail -n 40 "$log"; return 1; }
+}
+
+# check NAME COMMAND...: the others go on if it fails.
+check() {
+    if "${@:2}"; then
+        passed+=("$1")
+    else
+        printf '\n== FAILED: %s\n' "$1"
+        failed+=("$1")
+    fi
+}
+
+# skip NAME REASON
+skip() {
+    printf '\n== Not tested: %s (%s)\n' "$1" "$2"
+    untested+=("$1 ($2)")
+}
+
+joined() {
+    printf '%s' "$1"
+    shift
+    (($# == 0)) || printf ', %s' "$@"
+}
+
+# Print the last line, and tell whether all is well.
+conclude() {
+    local line
+    if ((${#failed[@]})); then
+        line="FAILED: $(joined "${failed[@]}"). Passed: $(joined "${passed[@]:-nothing}")."
+    else
+        line="All checks passed. Tested: $(joined "${passed[@]}")."
+    fi
+    ((${#untested[@]} == 0)) || line+=" Not tested: $(joined "${untested[@]}")."
+    printf '\n%s\n' "$line"
+    ((${#failed[@]} == 0))
+}

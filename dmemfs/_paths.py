@@ -17,6 +17,8 @@ from __future__ import annotations
 import os
 from typing import TypeAlias
 
+from . import _platform
+
 StrPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 NAME_MAX = 255
@@ -37,10 +39,12 @@ def as_text(path: StrPath) -> str:
 
     Raises:
         TypeError: it is neither str nor bytes nor os.PathLike.
-        ValueError: it contains a NUL character.
+        ValueError: it contains a NUL character, or separates its components as Windows does.
         UnicodeEncodeError: it contains surrogates that stand for no byte.
     """
     text = os.fspath(path)
+    if text is not path:
+        _require_slashes(text, path)
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
     elif not text.isascii():
@@ -48,6 +52,17 @@ def as_text(path: StrPath) -> str:
     if "\0" in text:
         raise ValueError("embedded null byte")
     return str(text)  # not a subclass, with ideas of its own of what is equal
+
+
+def _require_slashes(text: str | bytes, path: StrPath) -> None:
+    """Refuse a path object of Windows, whose backslashes would all be part of one name here."""
+    if isinstance(text, str) and "\\" in text:
+        as_posix = getattr(path, "as_posix", None)
+        if _platform.IS_WINDOWS if as_posix is None else as_posix() != text:
+            raise ValueError(
+                f"paths here have slashes, and {path!r} has backslashes: "
+                "give its as_posix(), or use pathlib.PurePosixPath"
+            )
 
 
 def as_given(text: str, path: StrPath) -> str | bytes:

@@ -10,6 +10,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .. import _platform
 from .._errors import NotCopyable, os_error, report_unraisable
 from .._nodes.nodes import File
 from .._tree.storage import LARGEST_FILE
@@ -105,7 +106,7 @@ def as_writable_view(buffer: Buffer) -> memoryview:
     raise TypeError(f"readinto() argument must be read-write bytes-like object, not {kind}")
 
 
-_SEEKS_IN_HOLES = (getattr(os, "SEEK_DATA", None), getattr(os, "SEEK_HOLE", None))
+_SEEKS_IN_HOLES = (_platform.SEEK_DATA, _platform.SEEK_HOLE)
 
 
 class PositionedFile(NotCopyable):

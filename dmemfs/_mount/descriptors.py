@@ -12,6 +12,7 @@ import operator
 import os
 from typing import Any
 
+from .. import _platform
 from .._errors import os_error
 from .._files.raw import PositionedFile, as_bytes_like
 from .._mutex import Mutex
@@ -25,7 +26,7 @@ LARGEST_DESCRIPTOR = (1 << 31) - 1
 """A descriptor is a C int."""
 
 _ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
-_SETTABLE = os.O_APPEND | os.O_NONBLOCK | getattr(os, "O_NOATIME", 0)
+_SETTABLE = os.O_APPEND | _platform.O_NONBLOCK | _platform.O_NOATIME
 
 
 class Position(PositionedFile):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import Any
 
+from .. import _platform
 from .._errors import NotCopyable, report_unraisable
 from .._mutex import Mutex
 from .._paths import StrPath
@@ -170,14 +171,14 @@ class _Process:
     def begin(self, mounted: Mounted) -> None:
         """Let a file system be seen; the first one has everything replaced."""
         if self._points is None:
-            if sys.platform != "linux" or sys.implementation.name != "cpython":
+            if not _platform.HAS_MOUNTS:
                 raise NotImplementedError(
                     "mounting needs CPython on Linux; elsewhere use the methods of the file system"
                 )
             from .patching import PatchPoints
 
-            if hasattr(os, "register_at_fork"):
-                os.register_at_fork(after_in_child=self._renew_locks)
+            if _platform.register_at_fork is not None:
+                _platform.register_at_fork(after_in_child=self._renew_locks)
             self.table.directories = self.descriptors.directory
             self._points = PatchPoints(self.table, self.descriptors)
         if self.table.mounts:

@@ -8,16 +8,15 @@ warm, are what beats it.
 from __future__ import annotations
 
 import contextlib
-import mmap
-import sys
 import weakref
 from typing import Protocol, TypeVar
+
+from .._platform import AnonymousMemory
 
 BLOCK_SHIFT = 16
 BLOCK_SIZE = 1 << BLOCK_SHIFT
 _SEGMENT_SIZE = 4 << 20
 _MOST_DIRTY = (16 << 20) >> BLOCK_SHIFT
-_GIVE_BACK: int | None = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
 _LOST = memoryview(bytes(BLOCK_SIZE))  # what a block shows whose memory was taken back
 
 
@@ -65,7 +64,7 @@ class Block:
             pool.take_back(view, self._offset)
 
 
-class _Segment(mmap.mmap):
+class _Segment(AnonymousMemory):
     """A mapping from which blocks are cut. It lives as long as one of them is in use or kept.
 
     Attributes:
@@ -85,9 +84,7 @@ class _Segment(mmap.mmap):
         start = 0
         for position, offset in enumerate(offsets, 1):
             if position == len(offsets) or offsets[position] != offset + BLOCK_SIZE:
-                with contextlib.suppress(OSError):  # as of memory that may not be swapped
-                    length = offset + BLOCK_SIZE - offsets[start]
-                    self.madvise(_GIVE_BACK, offsets[start], length)  # type: ignore[arg-type]
+                self.give_back(offsets[start], offset + BLOCK_SIZE - offsets[start])
                 start = position
         self.clean.extend(offsets)
 
@@ -156,7 +153,7 @@ class BlockPool:
             segment = reference()
             if segment is not None:
                 self._segments.append(reference)
-                if _GIVE_BACK is not None:
+                if segment.GIVES_BACK:
                     segment.clear()
 
     def _reuse(self) -> bool:
@@ -176,17 +173,10 @@ class BlockPool:
 
     def _map_segment(self) -> None:
         try:
-            # Private where the OS can: a forked child must not write into its parent's files.
-            segment = (
-                _Segment(-1, _SEGMENT_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-                if sys.platform != "win32"
-                else _Segment(-1, _SEGMENT_SIZE)
-            )
+            segment = _Segment.of_size(_SEGMENT_SIZE)
         except OSError as error:
             raise MemoryError(f"cannot map {_SEGMENT_SIZE:,} bytes: {error}") from error
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # a kernel built without huge pages
-                segment.madvise(mmap.MADV_HUGEPAGE)
+        segment.prefer_huge_pages()
         segment.dirty, segment.clean, segment.is_listed = [], [], False
         whole = memoryview(segment)
         # Last in, first out: the next blocks taken are the neighbours of this one.

@@ -7,11 +7,12 @@ sets. Not counted: swap, `ulimit`, the job objects of Windows.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+
+from .. import _platform
 
 # What both functions answer (bytes) where the system does not tell; 1 GiB, because a quota made
 # from it should protect a small machine and still be of use on a large one.
@@ -253,7 +254,7 @@ else:
     def _system_pages(name: str) -> int | None:
         """Return a number of pages that sysconf tells, in bytes."""
         try:
-            pages, page_size = os.sysconf(name), os.sysconf("SC_PAGE_SIZE")
+            pages, page_size = _platform.sysconf(name), _platform.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError):
             return None
         return pages * page_size if pages > 0 and page_size > 0 else None
@@ -278,7 +279,7 @@ else:
                 if system.host_statistics64(host, 4, statistics, ctypes.byref(size)) != 0:
                     return None
                 free, _, inactive, _ = statistics[:4]
-                return (free + inactive) * os.sysconf("SC_PAGE_SIZE")
+                return (free + inactive) * _platform.sysconf("SC_PAGE_SIZE")
             except (ImportError, OSError, AttributeError, ValueError):
                 return None
 

@@ -10,7 +10,7 @@ import stat
 from time import time_ns
 from typing import Any, NamedTuple
 
-from .. import _paths
+from .. import _paths, _platform
 from .._errors import os_error, require_c_int
 from .._history.history import preserve, snapshot_bytes
 from .._nodes.accounts import UNLIMITED
@@ -25,7 +25,6 @@ from .storage import LARGEST_FILE
 _NANO = 1_000_000_000
 _TIME_MIN, _TIME_MAX = -(1 << 63) * _NANO, (1 << 63) * _NANO
 _stat_result = os.stat_result
-_HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
 
 
 class Usage(NamedTuple):
@@ -94,7 +93,7 @@ class Attributes(Lookup):
             atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
             atime, mtime, ctime, BLOCK_SIZE, (stored + 511) >> 9, 0,
         )  # fmt: skip
-        return _stat_result(fields if _HAS_BLOCKS else fields[:16])
+        return _stat_result(fields if _platform.HAS_BLOCKS else fields[:16])
 
     def lstat(self, path: StrPath) -> os.stat_result:
         """Return the attributes of `path`, of a symbolic link itself; see `stat`."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 
+from .. import _platform
 from .._mutex import Lock, Mutex
 
 
@@ -17,9 +17,9 @@ def hold_during_forks(lock: Lock) -> None:
     global _registered
     with _one_fork_at_a_time:
         _locks.add(lock)
-    if not _registered and hasattr(os, "register_at_fork"):
+    if not _registered and _platform.register_at_fork is not None:
         _registered = True
-        os.register_at_fork(
+        _platform.register_at_fork(
             before=_take_all, after_in_parent=_release_all, after_in_child=_release_all
         )
 

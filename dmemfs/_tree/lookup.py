@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
-import sys
 from collections.abc import Callable
 from time import time_ns
 from typing import Any, TypeAlias
 
-from .. import _paths
+from .. import _paths, _platform
 from .._errors import os_error
 from .._mutex import Lock
-from .._nodes.nodes import Directory, File, Node, Owner, Symlink
+from .._nodes.nodes import Directory, File, Node, Symlink
 from .._paths import StrPath, is_plain_name
 from .pages import Pages
 
@@ -52,7 +50,7 @@ class Lookup(Pages):
         self._account.nodes += 1
         self._root = root = Directory()
         root.mode = stat.S_IFDIR | 0o755
-        root.owner = self._owner = _process_owner()
+        root.owner = self._owner = _platform.process_owner()
         root.nlink = 2
         root.mtime = root.ctime = root.atime = time_ns()
         root.account = self._account
@@ -255,10 +253,3 @@ class Lookup(Pages):
 def _components(path: str) -> list[str]:
     """Return the components of `path`, the last first."""
     return [name for name in reversed(path.split("/")) if name]
-
-
-def _process_owner() -> Owner:
-    """Return the user and the group that own what this process makes; on Windows, root's."""
-    if sys.platform == "win32":
-        return (0, 0)
-    return (os.geteuid(), os.getegid())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
@@ -11,6 +10,7 @@ from functools import partial
 from time import time_ns
 from typing import Any, Protocol
 
+from .. import _platform
 from .._errors import os_error, report_unraisable
 from .._history.history import (
     image_of,
@@ -462,8 +462,8 @@ class Storage:
                 raise os_error(errno.ENXIO)
             content = node.content
             if not isinstance(content, BlockList):
-                return offset if whence == os.SEEK_DATA else node.size
-            if whence == os.SEEK_HOLE:
+                return offset if whence == _platform.SEEK_DATA else node.size
+            if whence == _platform.SEEK_HOLE:
                 return content.next_hole(offset)
             position = content.next_data(offset)
         finally:

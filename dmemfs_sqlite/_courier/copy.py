@@ -17,7 +17,7 @@ from .._engine.sql import query_value, quote_name
 from .._engine.waiting import Deadline, WaitingConnection, is_lock_conflict
 from .._errors import BusyError, OpenTransactionError
 from .._live.committed import read_committed
-from .._vfs.open_file import OPEN_FILES
+from .._vfs.opened import OPEN_FILES
 
 _Result = TypeVar("_Result")
 Progress = Callable[[int, int], object]

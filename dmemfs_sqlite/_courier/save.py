@@ -7,7 +7,7 @@ import sqlite3
 from dmemfs import MemoryFileSystem
 
 from .._engine.waiting import Deadline
-from .._vfs.open_file import require_not_open
+from .._vfs.opened import require_not_open
 from .._vfs.paths import PathLike, canonical_path, remove_sidecars, text_of
 from .copy import Database, Progress
 from .filesystem import SnapshotFileSystem, publish_file

@@ -9,7 +9,6 @@ the module's own connect(). Where that proof fails, the callers do without.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import sqlite3
 import sys
@@ -18,13 +17,14 @@ from typing import Any
 
 from dmemfs._mutex import Mutex
 
+from .._platform import callback_obstacle, ctypes
+
 # Flags of sqlite3_deserialize() and the file control of SQLite's C interface.
 _DESERIALIZE_READONLY = 4
 _FCNTL_FILE_POINTER = 7
 _FCNTL_SIZE_LIMIT = 36
 _TXN_WRITE = 2
 
-_ENTRY_POINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _proof_mutex = Mutex()
 # Open connections of other threads may be calling it while the proof ends.
 _immortal: list[object] = []
@@ -133,7 +133,7 @@ def uninitialized_bytes(size: int) -> bytes:
 
 @functools.cache
 def _library_of(cls: Any) -> NativeLibrary | None:
-    if sys.implementation.name != "cpython" or not in_main_interpreter():
+    if callback_obstacle() is not None:
         return None
     module = extension_module(cls)
     if module is None:
@@ -147,17 +147,6 @@ def _library_of(cls: Any) -> NativeLibrary | None:
             # Not loadable here, or without one of the functions.
             continue
     return None
-
-
-def in_main_interpreter() -> bool:
-    """Tell whether ctypes may be called back here: in subinterpreters that aborts."""
-    get, identify = (
-        ctypes.pythonapi.PyInterpreterState_Get,
-        ctypes.pythonapi.PyInterpreterState_GetID,
-    )
-    get.restype, get.argtypes = ctypes.c_void_p, []
-    identify.restype, identify.argtypes = ctypes.c_int64, [ctypes.c_void_p]
-    return bool(identify(get()) == 0)
 
 
 def extension_module(cls: type) -> ModuleType | None:
@@ -191,7 +180,8 @@ def _is_library_of(library: ctypes.CDLL, cls: type[sqlite3.Connection]) -> bool:
         seen.add(handle)
         return sqlite3.SQLITE_OK
 
-    thunk = _ENTRY_POINT(entry_point)
+    pointer = ctypes.c_void_p
+    thunk = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer)(entry_point)
     _immortal.append(thunk)
     library.sqlite3_auto_extension.argtypes = [ctypes.c_void_p]
     library.sqlite3_cancel_auto_extension.argtypes = [ctypes.c_void_p]

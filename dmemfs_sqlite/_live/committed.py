@@ -18,8 +18,7 @@ from .._engine.image import ROLLBACK_VERSIONS, VERSIONS
 from .._engine.journals import JOURNAL_MAGIC, apply_wal, roll_back, super_journal
 from .._engine.waiting import Deadline
 from .._errors import BusyError
-from .._vfs.abi import LOCK_EXCLUSIVE
-from .._vfs.open_file import is_open, open_files, require_not_open
+from .._vfs.opened import is_open, open_files, require_not_open
 from .._vfs.paths import (
     SIDECARS,
     PathLike,
@@ -133,10 +132,7 @@ def at_rest(
 
 
 def _changes_without_a_file(fs: MemoryFileSystem, path: str) -> bool:
-    return any(
-        file.atomic and file.level == LOCK_EXCLUSIVE and file.name == path
-        for file in open_files(fs)
-    )
+    return any(file.name == path and file.changes_without_a_file() for file in open_files(fs))
 
 
 def needs_care(fs: object, path: PathLike) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import sqlite3
 from types import ModuleType
 from typing import Any, Literal
@@ -11,8 +10,9 @@ from urllib.parse import quote
 
 from dmemfs import MemoryFileSystem
 
-from .._vfs.paths import PathLike
-from .._vfs.registration import library_of
+from .._errors import LiveDatabaseUnavailable
+from .._platform import callback_obstacle
+from .._vfs.paths import PathLike, text_of
 
 Journal = Literal["file", "memory"]
 
@@ -91,16 +91,25 @@ def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleT
         raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
     if not isinstance(fs, MemoryFileSystem):
         raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
-    uri = f"file:{_quoted(os.fspath(path))}?vfs={library_of(module).name_of(fs)}"
+    uri = f"file:{_quoted(text_of(path))}?vfs={_vfs_of(fs, module)}"
     return f"{uri}&journal=memory" if journal == "memory" else uri
 
 
+def _vfs_of(fs: MemoryFileSystem, module: ModuleType) -> str:
+    obstacle = callback_obstacle()
+    if obstacle is not None:
+        raise LiveDatabaseUnavailable(
+            f"live databases {obstacle}; use save_db() and load_db(), which need no callbacks"
+        )
+    from .._vfs.registration import library_of
+
+    return library_of(module).name_of(fs)
+
+
 @functools.lru_cache(256)
-def _quoted(path: str | bytes) -> str:
+def _quoted(path: str) -> str:
     """Return a path from the root, as a URI has it."""
-    if isinstance(path, str):
-        path = path.encode("utf-8", "surrogateescape")
-    if not path or b"\0" in path:
+    if not path or "\0" in path:
         raise ValueError("a database needs a path, without NUL characters")
     # Two slashes would begin the name of a host.
-    return quote(b"/" + path.lstrip(b"/"))
+    return quote("/" + path.lstrip("/"), errors="surrogateescape")

@@ -12,13 +12,13 @@ from importlib import import_module
 from types import ModuleType
 
 from .._errors import LiveDatabaseUnavailable
-from .._vfs import default as default_vfs
+from .._vfs.paths import Resolve
 
 # sqlite-utils, for one, takes pysqlite3 where it is installed: a SQLite library of its own.
 _MODULES = ("sqlite3", "pysqlite3")
 
 
-def follow_mounts(resolve: default_vfs.Resolve) -> Callable[[], object]:
+def follow_mounts(resolve: Resolve) -> Callable[[], object]:
     """Let SQLite's default VFS follow what is mounted.
 
     Where SQLite cannot be reached, its databases stay those of the disk, on which a mount point
@@ -30,6 +30,9 @@ def follow_mounts(resolve: default_vfs.Resolve) -> Callable[[], object]:
     Returns:
         What ends this.
     """
+    # Mounts are where callbacks are; an import of what few need waits for the first of them.
+    from .._vfs import default as default_vfs
+
     for module in _modules():
         with suppress(LiveDatabaseUnavailable):
             default_vfs.install(resolve, module=module)
@@ -37,6 +40,8 @@ def follow_mounts(resolve: default_vfs.Resolve) -> Callable[[], object]:
 
 
 def _stop() -> None:
+    from .._vfs import default as default_vfs
+
     for module in _modules():
         default_vfs.remove(module=module)
 

@@ -11,7 +11,6 @@ import ctypes
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -23,7 +22,7 @@ from .abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
 from .failures import answer_failure, entered_uninterrupted, raise_held
 from .memory import INT32, INT64, text_at
 from .open_file import KNOWN_NAMES
-from .paths import has_content
+from .paths import Resolve, has_content
 from .pending import ENTRY
 from .registration import FILE_SIZE, VfsLibrary, library_of, thunk_address
 from .vfs_callbacks import (
@@ -34,9 +33,6 @@ from .vfs_callbacks import (
     open_journal,
     put_path,
 )
-
-Resolve = Callable[[str], tuple[MemoryFileSystem, str] | None]
-"""From a path to a file system and the path in it; None for the disk."""
 
 
 @dataclass(slots=True)

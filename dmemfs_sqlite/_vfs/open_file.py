@@ -9,12 +9,14 @@ import threading
 import weakref
 from collections.abc import Collection
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
 
-from .abi import LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
+from .. import _platform
+from . import opened
+from .abi import LOCK_EXCLUSIVE, LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from .locks import NodeLocks
 from .memory import MEMORY
 from .replica import Replica, Replicas, forget_all_but
@@ -183,6 +185,10 @@ class OpenFile:
             return False
         return self.fs._peek(self.name) is not self._node
 
+    def changes_without_a_file(self) -> bool:
+        """Tell whether it is in the middle of a change that only memory could undo."""
+        return self.atomic and self.level == LOCK_EXCLUSIVE
+
     def in_transaction(self) -> bool:
         """Tell whether it is locked for a transaction."""
         return self.locks.in_transaction(self)
@@ -222,25 +228,13 @@ KnownName: TypeAlias = tuple[MemoryFileSystem, str, str, str]
 KNOWN_NAMES: dict[int | None, KnownName] = {}
 """Names of journals by their addresses."""
 
-OPEN_FILES: dict[int, OpenFile] = {}
+OPEN_FILES = cast("dict[int, OpenFile]", opened.OPEN_FILES)
 """The open files by the address of the `sqlite3_file` that SQLite knows them by."""
 
 
 def open_files(fs: MemoryFileSystem | None) -> list[OpenFile]:
     """Return the open files of a file system."""
-    return [file for file in list(OPEN_FILES.values()) if file.fs is fs]
-
-
-def is_open(fs: MemoryFileSystem, path: str) -> bool:
-    """Tell whether a connection has the file at a canonical path open."""
-    return any(file.name == path for file in open_files(fs))
-
-
-def require_not_open(fs: MemoryFileSystem, path: str) -> None:
-    if is_open(fs, path):
-        raise OSError(
-            errno.EBUSY, f"{os.strerror(errno.EBUSY)}: close its live connections first", path
-        )
+    return cast("list[OpenFile]", opened.open_files(fs))
 
 
 _volumes: weakref.WeakKeyDictionary[MemoryFileSystem, Volume] = weakref.WeakKeyDictionary()
@@ -253,8 +247,7 @@ def volume_of(fs: MemoryFileSystem) -> Volume:
     if volume is not None:
         return volume
     with _mutex:
-        if hasattr(os, "register_at_fork"):
-            _register_at_fork()
+        _register_at_fork()
         return _volumes.setdefault(fs, Volume(fs))
 
 
@@ -315,6 +308,6 @@ _registered = False
 
 def _register_at_fork() -> None:
     global _registered
-    if not _registered:
+    if not _registered and _platform.register_at_fork is not None:
         _registered = True
-        os.register_at_fork(after_in_child=_abandon_files_of_lost_threads)
+        _platform.register_at_fork(after_in_child=_abandon_files_of_lost_threads)

@@ -5,18 +5,32 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+from collections.abc import Callable
 
 from dmemfs import MemoryFileSystem
 
 PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+Resolve = Callable[[str], tuple[MemoryFileSystem, str] | None]
+"""From a path to a file system and the path in it; None for the disk."""
 
 SIDECARS = ("-journal", "-wal")
 _MOST_LINKS = 40
 
 
 def text_of(path: PathLike) -> str:
-    """Return a path as text."""
+    """Return a path as text.
+
+    Raises:
+        ValueError: It separates its components as Windows does.
+    """
     text = os.fspath(path)
+    as_posix = getattr(path, "as_posix", None)
+    if as_posix is not None and as_posix() != text:
+        raise ValueError(
+            f"paths in a file system have slashes, and {path!r} has backslashes: "
+            "give its as_posix(), or use pathlib.PurePosixPath"
+        )
     return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
 
 

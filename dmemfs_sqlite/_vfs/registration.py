@@ -17,7 +17,7 @@ from typing import Any
 from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
 
-from .._engine.library import candidates, extension_module, in_main_interpreter
+from .._engine.library import candidates, extension_module
 from .._errors import LiveDatabaseUnavailable
 from . import file_callbacks, vfs_callbacks
 from .abi import (
@@ -242,12 +242,8 @@ def library_of(module: ModuleType = sqlite3) -> VfsLibrary:
 @functools.cache
 def _library_of(module: ModuleType) -> VfsLibrary | str:
     """Return the library, or why there is none."""
-    if sys.implementation.name != "cpython":
-        return f"live databases need CPython, and this is {sys.implementation.name}"
     if sys.maxsize < 1 << 32:
         return "live databases need a 64-bit Python"
-    if not in_main_interpreter():
-        return "live databases need the main interpreter: a subinterpreter cannot be called back"
     compiled = extension_module(module.Connection)
     if compiled is None:
         return "the compiled module behind its connections was not found"

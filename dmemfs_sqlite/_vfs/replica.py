@@ -15,11 +15,12 @@ from __future__ import annotations
 import ctypes
 import errno
 from collections.abc import Callable, Iterable
-from time import perf_counter, thread_time
+from time import perf_counter
 from typing import Any, Protocol
 
 from dmemfs import MemoryFileSystem
 
+from .._platform import thread_time
 from .abi import FileMethods
 from .memdb import Memdb
 from .memory import INT64, address_of, immortal

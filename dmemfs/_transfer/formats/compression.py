@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal, Protocol, TypeAlias, get_args
 
 from .streams import Readable, Source, Target
@@ -15,7 +13,8 @@ COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 
 LONGEST_MAGIC = 6
 _MAGIC: dict[Compression, bytes] = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\0"}
-_GZIP_WBITS = 16 + zlib.MAX_WBITS
+MAX_WBITS = 15
+_GZIP_WBITS = 16 + MAX_WBITS
 _INPUT_SIZE = 1 << 16
 # What `xz -9` asks for is 65 MiB; a stream may ask for 4 GiB.
 _XZ_MEMORY = 128 << 20
@@ -45,6 +44,8 @@ class Inflater:
     """
 
     def __init__(self, wbits: int) -> None:
+        import zlib
+
         self._inflater = zlib.decompressobj(wbits)
         self._full = False
 
@@ -85,8 +86,26 @@ def new_decompressor(name: Compression) -> Decompressor:
     if name == "gzip":
         return Inflater(_GZIP_WBITS)
     if name == "bz2":
+        import bz2
+
         return bz2.BZ2Decompressor()
+    import lzma
+
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what the decompressors of this Python raise; it may have been built without some."""
+    kinds: list[type[Exception]] = [OSError, EOFError, ValueError]
+    with suppress(ImportError):
+        import zlib
+
+        kinds.append(zlib.error)
+    with suppress(ImportError):
+        import lzma
+
+        kinds.append(lzma.LZMAError)
+    return tuple(kinds)
 
 
 class DecompressingReader:
@@ -142,7 +161,7 @@ class DecompressingReader:
                     raise DamagedStreamError("the compressed data ends too early")
             try:
                 piece = decompressor.decompress(data, count)
-            except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+            except _damage() as error:
                 raise DamagedStreamError(f"the compressed data is damaged: {error}") from error
             if piece:
                 return piece
@@ -182,7 +201,13 @@ class _Compressor(Protocol):
 
 def _compressor(name: Compression) -> _Compressor:
     if name == "gzip":
+        import zlib
+
         return zlib.compressobj(wbits=_GZIP_WBITS)
     if name == "bz2":
+        import bz2
+
         return bz2.BZ2Compressor()
+    import lzma
+
     return lzma.LZMACompressor()

@@ -12,16 +12,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from ... import _paths
+from ... import _paths, _platform
 from ..._errors import os_error
 from ..entries import CHUNK_SIZE, Entry, Metadata, Pieces, Segment
 from ..progress import Meter
 from .streams import DiskPath
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
-_O_BINARY: int = getattr(os, "O_BINARY", 0)
-_O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
-_O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 _NativePath = Any
@@ -29,11 +26,11 @@ _NativePath = Any
 
 
 def _native(path: DiskPath) -> _NativePath:
-    return os.fsdecode(path) if os.name == "nt" else os.fsencode(path)
+    return os.fsdecode(path) if _platform.IS_WINDOWS else os.fsencode(path)
 
 
 def _native_name(name: str) -> _NativePath:
-    if os.name != "nt":
+    if not _platform.IS_WINDOWS:
         return _paths.encode(name)
     if any(character in name for character in '\\:*?"<>|'):
         raise os_error(errno.EINVAL, name)
@@ -128,7 +125,8 @@ def _entry(
 def _open(native: _NativePath, status: os.stat_result) -> int:
     """Open the file that was looked at, and no other that has its name by now."""
     # Without waiting, should it have become a pipe.
-    descriptor = os.open(native, os.O_RDONLY | _O_BINARY | _O_NOFOLLOW | _O_NONBLOCK)
+    flags = os.O_RDONLY | _platform.O_BINARY | _platform.O_NOFOLLOW | _platform.O_NONBLOCK
+    descriptor = os.open(native, flags)
     if not os.path.samestat(os.fstat(descriptor), status):
         os.close(descriptor)
         raise _changed(native)
@@ -142,15 +140,16 @@ def _changed(native: _NativePath) -> OSError:
 def _segments(native: _NativePath, status: os.stat_result) -> list[Segment]:
     size = status.st_size
     whole = [(0, size)] if size else []
-    if not hasattr(os, "SEEK_HOLE") or status.st_blocks * 512 >= size:
+    seek_data, seek_hole = _platform.SEEK_DATA, _platform.SEEK_HOLE
+    if seek_data is None or seek_hole is None or status.st_blocks * 512 >= size:
         return whole
     segments: list[Segment] = []
     descriptor = _open(native, status)
     try:
         end = 0
         while end < size:
-            start = os.lseek(descriptor, end, os.SEEK_DATA)
-            end = min(os.lseek(descriptor, start, os.SEEK_HOLE), size)
+            start = os.lseek(descriptor, end, seek_data)
+            end = min(os.lseek(descriptor, start, seek_hole), size)
             if start < end:
                 segments.append((start, end - start))
     except OSError as error:
@@ -200,13 +199,13 @@ def write_tree(entries: Sequence[Entry], target: DiskPath, meter: Meter) -> None
             _make(entry, place, directories, meter)
         for path, entry in reversed(directories):
             _set_metadata(path, entry)
-        if os.name == "nt" and os.path.isdir(goal):
+        if _platform.IS_WINDOWS and os.path.isdir(goal):
             os.rmdir(goal)
         os.rename(place, goal)
     except BaseException:
         for path, _ in directories:
             with suppress(OSError):
-                os.chmod(path, 0o700)
+                _platform.set_mode(path, 0o700)
         shutil.rmtree(place, ignore_errors=True)
         raise
 
@@ -221,15 +220,12 @@ def _make(
         directories.append((path, entry))
         return
     if entry.kind == "link":
-        first = _below(place, entry.target)
-        # Not on Windows, where a symbolic link has no further names.
-        keywords = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
-        os.link(first, path, **keywords)
+        _platform.link(_below(place, entry.target), path)
         return
     if entry.kind == "symlink":
         os.symlink(_native_target(entry.target), path)
     else:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY | _O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _platform.O_BINARY | _platform.O_NOFOLLOW
         with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
             for position, piece in entry.read():
                 file.seek(position)
@@ -244,7 +240,7 @@ def _below(place: _NativePath, path: str) -> _NativePath:
 
 
 def _native_target(target: str) -> _NativePath:
-    return target if os.name == "nt" else _paths.encode(target)
+    return target if _platform.IS_WINDOWS else _paths.encode(target)
 
 
 def _write_all(file: Any, data: bytes) -> None:
@@ -258,15 +254,15 @@ def _set_metadata(path: _NativePath, entry: Entry) -> None:
         return
     mode, owner, atime, mtime, _ = entry.metadata
     is_link = entry.kind == "symlink"
-    if hasattr(os, "chown"):
+    if _platform.chown is not None:
         try:
-            os.chown(path, *owner, follow_symlinks=False)
+            _platform.chown(path, *owner, follow_symlinks=False)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EINVAL):
                 raise
             mode &= ~_SET_ID  # not for an owner whom it was not meant for
     if not is_link:
-        os.chmod(path, mode)
+        _platform.set_mode(path, mode)
     if os.utime in os.supports_follow_symlinks:
         os.utime(path, ns=(atime, mtime), follow_symlinks=False)
     elif not is_link:

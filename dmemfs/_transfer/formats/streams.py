@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Protocol, TypeAlias, cast
 
+from ... import _platform
 from ..._errors import os_error
 
 
@@ -127,7 +128,7 @@ def open_target(file: DiskPath | Writable) -> Iterator[Target]:
         yield Target(opened)
         opened.close()
         if former is not None:
-            os.chmod(name, stat.S_IMODE(former))
+            _platform.set_mode(name, stat.S_IMODE(former))
         os.replace(name, path)
 
 

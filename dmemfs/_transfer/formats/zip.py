@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import bz2
 import stat
 import struct
 import time
 import zipfile
-import zlib
+from binascii import crc32
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
@@ -18,7 +17,14 @@ from ..._paths import PATH_MAX
 from ..._tree.storage import LARGEST_FILE
 from ..entries import CHUNK_SIZE, Entry, Metadata, Pieces
 from ..progress import Meter
-from .compression import DamagedStreamError, DecompressingReader, Decompressor, Inflater
+from .compression import (
+    MAX_WBITS,
+    DamagedStreamError,
+    DecompressingReader,
+    Decompressor,
+    Inflater,
+    new_decompressor,
+)
 from .members import arrange
 from .streams import Target
 
@@ -228,7 +234,7 @@ def _pieces(file: Any, info: zipfile.ZipInfo) -> Pieces:
         while piece := reader.read(min(CHUNK_SIZE, info.file_size + 1 - position)):
             if position + len(piece) > info.file_size:
                 raise ArchiveError("it is larger than it says", info.filename)
-            check = zlib.crc32(piece, check)
+            check = crc32(piece, check)
             yield position, piece
             position += len(piece)
     except DamagedStreamError as error:
@@ -239,9 +245,9 @@ def _pieces(file: Any, info: zipfile.ZipInfo) -> Pieces:
 
 def _decompressor(info: zipfile.ZipInfo) -> Decompressor:
     if info.compress_type == zipfile.ZIP_DEFLATED:
-        return Inflater(-zlib.MAX_WBITS)
+        return Inflater(-MAX_WBITS)
     if info.compress_type == zipfile.ZIP_BZIP2:
-        return bz2.BZ2Decompressor()
+        return new_decompressor("bz2")
     raise ArchiveError(
         f"its compression (method {info.compress_type}) is not known; make a zip archive with "
         "'deflate' of it",

@@ -1,0 +1,131 @@
+"""What the standard library has on some systems only, and what is done where it is missing.
+
+Nothing else in this package names any of it, but for the mount, which is loaded on Linux alone.
+What is missing on which system, `tests/support/platforms.py` lists.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Self
+
+IS_WINDOWS = sys.platform == "win32"
+HAS_MOUNTS = sys.platform == "linux" and sys.implementation.name == "cpython"
+
+# --- os: flags that ask for nothing where they are missing ----------------------------------------
+
+O_BINARY: int = getattr(os, "O_BINARY", 0)
+O_NOATIME: int = getattr(os, "O_NOATIME", 0)
+O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+
+# No whence of anybody's where they are missing.
+SEEK_DATA: int | None = getattr(os, "SEEK_DATA", None)
+SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
+
+HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
+"""Whether the status of a file tells how much of a disk it takes."""
+
+# --- os: functions --------------------------------------------------------------------------------
+
+chown: Callable[..., None] | None = getattr(os, "chown", None)
+register_at_fork: Callable[..., None] | None = getattr(os, "register_at_fork", None)
+
+
+def process_owner() -> tuple[int, int]:
+    """Return the user and the group that own what this process makes; root's if there are none."""
+    geteuid, getegid = getattr(os, "geteuid", None), getattr(os, "getegid", None)
+    return (0, 0) if geteuid is None or getegid is None else (geteuid(), getegid())
+
+
+def sysconf(name: str) -> int:
+    """Return what the system is configured to.
+
+    Raises:
+        OSError, ValueError: it does not tell.
+    """
+    if not hasattr(os, "sysconf"):
+        raise ValueError(f"this system does not tell {name}")
+    return os.sysconf(name)
+
+
+def link(first: Any, path: Any) -> None:
+    """Give a file a further name; where there are no such names, a copy with that name.
+
+    A symbolic link has no further names on Windows, so it is followed there.
+    """
+    if not hasattr(os, "link"):
+        import shutil
+
+        shutil.copy2(first, path, follow_symlinks=False)
+    elif os.link in os.supports_follow_symlinks:
+        os.link(first, path, follow_symlinks=False)
+    else:
+        os.link(first, path)
+
+
+def set_mode(path: Any, mode: int) -> None:
+    """Set the mode of a file, where there are any."""
+    chmod = getattr(os, "chmod", None)
+    if chmod is not None:
+        chmod(path, mode)
+
+
+# --- mmap -----------------------------------------------------------------------------------------
+
+try:
+    import mmap
+except ImportError:
+
+    class AnonymousMemory(bytearray):
+        """Memory of its own, as large as it is made."""
+
+        GIVES_BACK = False
+
+        @classmethod
+        def of_size(cls, size: int) -> Self:
+            return cls(size)
+
+        def prefer_huge_pages(self) -> None:
+            """Nothing asks for these pages."""
+
+        def give_back(self, start: int, length: int) -> None:
+            """Nothing takes them."""
+
+else:
+    _HUGE_PAGES: int | None = getattr(mmap, "MADV_HUGEPAGE", None)
+    _GIVE_BACK: int | None = getattr(mmap, "MADV_DONTNEED", None)
+    # Private where the OS can: a forked child must not write into its parent's files.
+    _PRIVATE: dict[str, int] = (
+        {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    )
+
+    class AnonymousMemory(mmap.mmap):  # type: ignore[no-redef]
+        """Memory that the OS gives for what is written to it, and takes back when asked to."""
+
+        GIVES_BACK = _GIVE_BACK is not None
+
+        @classmethod
+        def of_size(cls, size: int) -> Self:
+            """Return so many bytes.
+
+            Raises:
+                OSError: the OS gives no more memory.
+            """
+            return cls(-1, size, **_PRIVATE)
+
+        def prefer_huge_pages(self) -> None:
+            if _HUGE_PAGES is not None:
+                try:
+                    self.madvise(_HUGE_PAGES)
+                except OSError:
+                    pass  # a kernel built without huge pages
+
+        def give_back(self, start: int, length: int) -> None:
+            """Let the OS have the memory of what is not used any more; its content is lost."""
+            try:
+                self.madvise(_GIVE_BACK, start, length)  # type: ignore[arg-type]
+            except OSError:
+                pass  # as of memory that may not be swapped

@@ -273,6 +273,9 @@ class SharedDatabase:
             self._keeper = None
 
 
+SharedDatabase.__module__ = "dmemfs_sqlite"  # where users find it
+
+
 class _Counted:
     """What the connections of a shared database have in addition."""
 

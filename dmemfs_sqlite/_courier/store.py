@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import quote, unquote
 
 from dmemfs import MemoryFileSystem
@@ -48,6 +48,10 @@ class Version:
     time: datetime
     name: str
     label: str | None
+
+
+# The names in them are known here only.
+Version.__annotations__ = get_type_hints(Version)
 
 
 class SnapshotStore:
@@ -198,6 +202,10 @@ class SnapshotStore:
             remove_file(fs, temporary)
             raise
         return True
+
+
+for _public in (SnapshotStore, Version):
+    _public.__module__ = "dmemfs_sqlite"  # where users find them, and pickle does
 
 
 def _changed_blocks(fs: MemoryFileSystem, path: str, image: bytes, block: int) -> list[int]:

@@ -146,6 +146,9 @@ class DatabaseTemplate:
             raise
 
 
+DatabaseTemplate.__module__ = "dmemfs_sqlite"  # where users find it
+
+
 class _BuildMutex(Mutex):
     """Held while the template is built or copied, which has a time limit."""
 

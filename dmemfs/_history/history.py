@@ -14,8 +14,7 @@ snapshot is taken or restored by code that interrupts an operation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from .._nodes.accounts import UnlinkedAccount
 from .._nodes.content import BlockList, Content, kept_of
@@ -246,40 +245,34 @@ def restore_version(tree: Remembering, version: Version) -> Restoration:
     return restoration
 
 
-@contextmanager
-def all_or_nothing(tree: Remembering) -> Iterator[None]:
-    """Undo everything that is done inside of a `with` block, if it raises.
+def do_all_or_nothing(tree: Remembering, operation: Callable[[], object]) -> None:
+    """Do something with the lock held, and undo all of it if it raises.
 
-    With the lock held, nobody else sees what is undone; without it, what others do meanwhile is
-    undone too.
+    No context manager: an interrupt in between would find it unfinished, and would leave it to the
+    garbage collector.
     """
+    version: Version | None = None
     try:
         if not tree._try_lock(False):
             tree._wait_for_lock()
         astray = tree._some_are_astray
-        version = keep_version(tree)
-        version.holders = 1
-        tree._some_are_astray = astray
+        try:
+            version = keep_version(tree)
+            version.holders = 1
+            operation()
+        except BaseException:
+            if version is not None:
+                restore_version(tree, version)
+            raise
+        finally:
+            # What is interrupted here is done when a snapshot is taken, restored or closed.
+            tree._some_are_astray = True
+            if version is not None:
+                version.holders = 0
+                release(tree, version)
+                tree._some_are_astray = astray
     finally:
         tree._unlock()
-    try:
-        yield
-    except BaseException:
-        try:
-            if not tree._try_lock(False):
-                tree._wait_for_lock()
-            restore_version(tree, version)
-        finally:
-            tree._unlock()
-        raise
-    finally:
-        try:
-            if not tree._try_lock(False):
-                tree._wait_for_lock()
-            version.holders = 0
-            release(tree, version)
-        finally:
-            tree._unlock()
 
 
 def is_in_operation(tree: Remembering) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import errno
 import stat
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from .. import _paths
 from .._errors import os_error
-from .._history.history import all_or_nothing
+from .._history.history import do_all_or_nothing
 from .._history.versions import shared_content
 from .._nodes.accounts import limit_or_none
 from .._nodes.nodes import Directory, File, Node, Symlink
@@ -108,13 +109,7 @@ def bring_in(
     unknown = {entry.path for entry in entries if entry.metadata is None}
     # Not with our own lock held: a fork takes the locks of all file systems, in any order.
     ready = capture(staged, "/")
-    try:
-        if not tree._try_lock(False):
-            tree._wait_for_lock()
-        with all_or_nothing(tree):
-            _graft(tree, ready, unknown, path)
-    finally:
-        tree._unlock()
+    do_all_or_nothing(tree, partial(_graft, tree, ready, unknown, path))
 
 
 def require_room(tree: Tree, stored: int, path: StrPath, nodes: int = 0) -> int:

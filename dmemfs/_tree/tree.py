@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Protocol
 
+from .._history.history import do_all_or_nothing
 from .._mutex import Lock
 from .._nodes.content import BlockList
 from .._nodes.nodes import Directory, File, Node
@@ -46,12 +47,16 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
             changes: whether anything is changed, where the operation does not tell.
         """
 
+    def _do_all_or_nothing(self, operation: Callable[[], object]) -> None:
+        """Do something with the lock held, and undo all of it if it raises."""
+        do_all_or_nothing(self, operation)
+
 
 class TreeOfDatabases(Protocol):
-    """What `dmemfs_sqlite` uses of a tree besides what is public, for speed.
+    """What `dmemfs_sqlite` uses of a tree besides what is public.
 
-    SQLite reads and writes a page at a time, and each call of a public method would cost as much
-    as the page.
+    Most of it is for speed: SQLite reads and writes a page at a time, and each call of a public
+    method would cost as much as the page. A database and its journals change as one.
     """
 
     _account: Any
@@ -62,6 +67,8 @@ class TreeOfDatabases(Protocol):
     _unlock: Any
 
     def _wait_for_lock(self) -> None: ...
+    def _do_all_or_nothing(self, operation: Callable[[], object]) -> None: ...
+    def _find(self, path: StrPath, *, follow: bool = True) -> Node: ...
     def _peek(self, path: StrPath, *, follow: bool = True) -> Node | None: ...
     def _file_to_open(
         self,

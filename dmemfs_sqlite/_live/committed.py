@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from dmemfs import MemoryFileSystem
@@ -54,24 +54,19 @@ def copy_db(
         O(blocks), without their bytes.
     """
     path, new = canonical_path(fs, text_of(source)), canonical_path(fs, text_of(target))
-    at_rest(fs, path, Deadline(timeout), lambda: _copy_all(fs, path, new))
+    copy = partial(_copy_all, fs, path, new)
+    at_rest(fs, path, Deadline(timeout), lambda: fs._do_all_or_nothing(copy))
 
 
 def _copy_all(fs: MemoryFileSystem, path: str, new: str) -> None:
     require_not_open(fs, new)
     token = f".{secrets.token_hex(8)}.copying"
     made: list[tuple[str, str]] = []
-    try:
-        for suffix in ("", *SIDECARS):
-            if not suffix or has_content(fs, path + suffix):
-                temporary = os.path.join(os.path.dirname(new), token + suffix)
-                made.append((temporary, new + suffix))
-                fs.copy(path + suffix, temporary)
-    except BaseException:
-        for temporary, _ in made:
-            with suppress(OSError):
-                fs.remove(temporary)
-        raise
+    for suffix in ("", *SIDECARS):
+        if not suffix or has_content(fs, path + suffix):
+            temporary = os.path.join(os.path.dirname(new), token + suffix)
+            fs.copy(path + suffix, temporary)
+            made.append((temporary, new + suffix))
     remove_sidecars(fs, new)
     for temporary, final in made:
         fs.replace(temporary, final)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 
 from dmemfs import MemoryFileSystem
 
@@ -10,7 +11,8 @@ from .._engine.waiting import Deadline
 from .._vfs.opened import require_not_open
 from .._vfs.paths import PathLike, canonical_path, remove_sidecars, text_of
 from .copy import Database, Progress
-from .filesystem import SnapshotFileSystem, publish_file
+from .filesystem import SnapshotFileSystem
+from .publish import publish_file
 
 
 def save_db(
@@ -58,10 +60,14 @@ def save_db(
             # Who has the file open would go on with the former one, and its journal with this one.
             target = canonical_path(fs, text_of(path))
             require_not_open(fs, target)
-            publish_file(fs, path, image)
-            remove_sidecars(fs, target)
+            fs._do_all_or_nothing(partial(_replace_database, fs, path, image, target))
         finally:
             fs._unlock()
     else:
         publish_file(fs, path, image)
     return len(image)
+
+
+def _replace_database(fs: MemoryFileSystem, path: PathLike, image: bytes, target: str) -> None:
+    publish_file(fs, path, image)
+    remove_sidecars(fs, target)

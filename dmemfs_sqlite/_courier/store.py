@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, get_type_hints
 from urllib.parse import quote, unquote
 
@@ -23,10 +24,10 @@ from .copy import Database, Progress
 from .filesystem import (
     SnapshotFileSystem,
     list_directory,
-    publish_file,
     remove_file,
 )
 from .load import load_db
+from .publish import publish_file
 
 _NAME = re.compile(r"(\d{8,})-(\d{8}T\d{12}Z)-([0-9a-f]{8})(?:-(.+))?\.db")
 _TIME = "%Y%m%dT%H%M%S%fZ"
@@ -187,25 +188,27 @@ class SnapshotStore:
         # With most blocks changed, one piece that is adopted costs less.
         if 2 * len(changed) * block > len(image):
             return False
-        temporary = posixpath.join(self._directory, f".{secrets.token_hex(8)}.saving")
-        try:
-            fs.copy(source, temporary)
-            with fs.open(temporary, "r+b", buffering=0) as file:
-                view = memoryview(image)
-                for start in changed:
-                    file.seek(start)
-                    file.write(view[start : start + block])
-                file.truncate(len(image))
-            fs.utime(temporary)
-            fs.replace(temporary, target)
-        except BaseException:
-            remove_file(fs, temporary)
-            raise
+        fs._do_all_or_nothing(partial(_store_blocks, fs, source, target, image, changed, block))
         return True
 
 
 for _public in (SnapshotStore, Version):
     _public.__module__ = "dmemfs_sqlite"  # where users find them, and pickle does
+
+
+def _store_blocks(
+    fs: MemoryFileSystem, source: str, target: str, image: bytes, changed: list[int], block: int
+) -> None:
+    temporary = posixpath.join(posixpath.dirname(target), f".{secrets.token_hex(8)}.saving")
+    fs.copy(source, temporary)
+    with fs.open(temporary, "r+b", buffering=0) as file:
+        view = memoryview(image)
+        for start in changed:
+            file.seek(start)
+            file.write(view[start : start + block])
+        file.truncate(len(image))
+    fs.utime(temporary)
+    fs.replace(temporary, target)
 
 
 def _changed_blocks(fs: MemoryFileSystem, path: str, image: bytes, block: int) -> list[int]:

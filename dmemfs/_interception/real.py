@@ -7,7 +7,6 @@ import os
 from time import time_ns
 from typing import Any
 
-from .. import _paths
 from .._history.history import preserve_creation
 from .._nodes.nodes import Directory, Node
 from .._paths import StrPath
@@ -70,7 +69,7 @@ class RealTrees(Tree):
             if not self._try_lock(False):
                 self._wait_for_lock()
             try:
-                self._make_above(_paths.as_text(shown), made)
+                self._make_above(shown, made)
                 directory, name = self._place_for_new(shown, is_directory=True)
                 account = directory.account
                 account.require(0, 1, shown)

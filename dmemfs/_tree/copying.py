@@ -83,7 +83,7 @@ class Copying(Renaming):
                 self._wait_for_lock()
             top = self._find_directory(src)
             try:
-                self._make_above(_paths.as_text(dst), made)
+                self._make_above(dst, made)
                 directory, name = self._place_for_new(dst, is_directory=True)
                 stored, nodes = _size_of_copy(top)
                 account = directory.account
@@ -92,11 +92,11 @@ class Copying(Renaming):
                 if self._newest is not None:
                     preserve_entry(self, directory, name)
                     self._newest.created.update(dict.fromkeys(copies))
+                now = time_ns()
+                copy = copies[0]
             except BaseException:
                 self._unmake(made)
                 raise
-            now = time_ns()
-            copy = copies[0]
             account.used += stored
             account.nodes += nodes
             directory.mtime = directory.ctime = now

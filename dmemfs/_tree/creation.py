@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from contextlib import suppress
+from abc import abstractmethod
 from time import time_ns
 
 from .. import _paths
@@ -81,35 +81,9 @@ class Creation(Lookup):
         finally:
             self._unlock()
 
+    @abstractmethod
     def makedirs(self, path: StrPath, mode: int = 0o777, exist_ok: bool = False) -> None:
-        """Make a directory and the missing ones above it.
-
-        Args:
-            path: where.
-            mode: permission bits of the last directory, less the umask 0o022; the ones above it
-                get 0o755.
-            exist_ok: do nothing where a directory is there already.
-
-        Raises:
-            FileExistsError: something is there.
-            NotADirectoryError: a component above is not a directory.
-            QuotaExceededError: `max_nodes` is reached; what was made until then stays.
-        """
-        try:
-            if not self._try_lock(False):
-                self._wait_for_lock()
-            self._make_all(path, mode, exist_ok)
-        finally:
-            self._unlock()
-
-    def _make_all(self, path: StrPath, mode: int, exist_ok: bool) -> None:
-        missing = self._missing_above(_paths.as_text(path))
-        for directory in missing:
-            with suppress(FileExistsError):
-                self.mkdir(_paths.as_given(directory, path))
-        if missing and _paths.as_text(path).rstrip("/").endswith("/."):
-            return
-        self.mkdir(path, mode, exist_ok=exist_ok)
+        """Make a directory and the missing ones above it: see `Renaming`, which can undo that."""
 
     def _missing_above(self, path: str) -> list[str]:
         """Return the paths of the directories above `path` that do not exist, outermost first."""

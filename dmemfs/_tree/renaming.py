@@ -140,7 +140,7 @@ class Renaming(Creation, Removal):
                 _paths.as_text(dst)  # as in rename
                 raise os_error(errno_of(error), src, dst) from None
             try:
-                self._make_above(_paths.as_text(dst), made)
+                self._make_above(dst, made)
                 self.rename(src, dst)
             except BaseException:
                 self._unmake(made)
@@ -148,13 +148,54 @@ class Renaming(Creation, Removal):
         finally:
             self._unlock()
 
-    def _make_above(self, path: str, made: list[Made]) -> None:
-        """Make the missing directories above `path`; before each, add it to `made`."""
-        for missing in self._missing_above(path):
+    def makedirs(self, path: StrPath, mode: int = 0o777, exist_ok: bool = False) -> None:
+        """Make a directory and the missing ones above it: all of them, or none.
+
+        Args:
+            path: where.
+            mode: permission bits of the last directory, less the umask 0o022; the ones above it
+                get 0o755.
+            exist_ok: do nothing where a directory is there already.
+
+        Raises:
+            FileExistsError: something is there.
+            NotADirectoryError: a component above is not a directory.
+            QuotaExceededError: `max_nodes` is reached; nothing has changed.
+        """
+        made: list[Made] = []
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
+            try:
+                self._make_above(path, made, exist_ok=True)
+                if made and _paths.as_text(path).rstrip("/").endswith("/."):
+                    return
+                self.mkdir(path, mode, exist_ok=exist_ok)
+            except BaseException:
+                self._unmake(made)
+                raise
+        finally:
+            self._unlock()
+
+    def _make_above(self, path: StrPath, made: list[Made], *, exist_ok: bool = False) -> None:
+        """Make the missing directories above `path`; before each, add it to `made`.
+
+        Args:
+            path: of what is to be made below them.
+            made: what `_unmake` takes.
+            exist_ok: leave it to whoever goes on that something else is in the way.
+        """
+        for missing in self._missing_above(_paths.as_text(path)):
             if not self.exists(missing):  # "new/.." is there as soon as "new" is
-                above = self._find_directory(directory_above(missing) or "/")
-                made.append((missing, above, above.mtime, above.ctime))
-                self.mkdir(missing)
+                above = self._peek(directory_above(missing) or "/")
+                if isinstance(above, Directory):
+                    made.append((missing, above, above.mtime, above.ctime))
+                try:
+                    self.mkdir(_paths.as_given(missing, path))
+                except FileExistsError:
+                    del made[-1:]  # a link that leads nowhere
+                    if not exist_ok:
+                        raise
 
     def _prepare_crossing(
         self, node: Node, origin: Account, target: Account, path: StrPath

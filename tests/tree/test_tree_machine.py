@@ -99,16 +99,29 @@ class TreeMachine(TwoTrees):
             how = {} if mode is None else {"mode": usable(mode)}
             # os.makedirs() takes a path apart without a look at the tree.
             parents = parents and b"/." not in as_bytes(where.real) and self.is_possible(path)
-            self.on_both("mkdir", where, **how, parents=parents, exist_ok=exist_ok)
+            if parents:
+                self.make_all("mkdir", where, **how, parents=True, exist_ok=exist_ok)
+            else:
+                self.on_both("mkdir", where, **how, exist_ok=exist_ok)
 
     @rule(path=DEEP, mode=MODES, exist_ok=st.booleans())
     def makedirs(self, path: Recipe, mode: int | None, exist_ok: bool) -> None:
         if (where := self.where(path)) and self.is_possible(path):
             how = {} if mode is None else {"mode": usable(mode)}
-            self.on_both("makedirs", where, **how, exist_ok=exist_ok)
+            self.make_all("makedirs", where, **how, exist_ok=exist_ok)
+
+    def make_all(self, name: str, where: Spelled, **how: Any) -> None:
+        """Make directories; of those that are refused the real side has made some.
+
+        See the difference "failed makedirs".
+        """
+        real, memory = self.outcomes(name, where, **how)
+        assert memory == real, (name, where, how)
+        if real[0] != "ok":
+            self.unmake_above(os.fsdecode(where.real))
 
     def is_possible(self, path: Recipe) -> bool:
-        """Tell whether the kernel would be asked: see the difference "failed makedirs"."""
+        """Tell whether the kernel would be asked."""
         return not any("\0" in self.names[it] or "\ud800" in self.names[it] for it in path.names)
 
     @rule(src=PATHS, dst=PATHS)
@@ -179,14 +192,17 @@ class TreeMachine(TwoTrees):
 
     def unmake_above(self, path: str) -> None:
         """Remove the directories that only the real side has: see the difference "failed move"."""
-        topmost = None
+        above = set()
         while path := path.rpartition("/")[0]:
+            if path.rpartition("/")[2] in (".", ".."):
+                continue
             if self.real.exists(path) and not self.memory.exists(path):
                 self.real.rmdir(path)
-                topmost = path
-        if topmost is not None:
-            for fs in self.sides():
-                fs.utime(topmost.rpartition("/")[0], ns=(0, 0))
+                above.add(path.rpartition("/")[0])
+        for directory in above:
+            if self.memory.exists(directory):
+                for fs in self.sides():
+                    fs.utime(directory, ns=(0, 0))
 
     @rule(src=PATHS, dst=PATHS)
     def copy(self, src: Recipe, dst: Recipe) -> None:

@@ -89,6 +89,9 @@ ATOMIC: dict[str, Callable[[MemoryFileSystem], object]] = {
     "symlink": lambda filesystem: filesystem.symlink("/file", "/new"),
     "remove": lambda filesystem: filesystem.remove("/large"),
     "mkdir": lambda filesystem: filesystem.mkdir("/new"),
+    "makedirs": lambda filesystem: filesystem.makedirs("/n1/n2/n3"),
+    "move": lambda filesystem: filesystem.move("/file", "/n1/n2/file"),
+    "copy_tree": lambda filesystem: filesystem.copy_tree("/tree", "/n1/n2/new"),
     "rmdir": lambda filesystem: filesystem.rmdir("/empty"),
     "chmod": lambda filesystem: filesystem.chmod("/file", 0o600),
     "import_tree": lambda filesystem: filesystem.import_tree({"/n/1": bytes(9), "/file": b"2"}),
@@ -107,9 +110,7 @@ def lock_and_release(filesystem: MemoryFileSystem) -> None:
 STEPWISE: dict[str, Callable[[MemoryFileSystem], object]] = {
     "text": write_text,
     "pieces": write_in_pieces,
-    "makedirs": lambda filesystem: filesystem.makedirs("/n1/n2/n3"),
     "rmtree": lambda filesystem: filesystem.rmtree("/tree"),
-    "copy_tree": lambda filesystem: filesystem.copy_tree("/tree", "/new"),
     "lock": lock_and_release,
     "locked open": lambda filesystem: filesystem.open("/file", "ab", lock="exclusive").close(),
 }

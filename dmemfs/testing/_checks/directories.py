@@ -119,6 +119,13 @@ def makedirs_makes_what_is_missing(fs: Any, expect: Expectations) -> None:
 
 
 @check
+def refused_makedirs_make_no_parents(fs: Any, expect: Expectations) -> None:
+    """A makedirs that is refused has made nothing."""
+    expect.refused(errno.ENAMETOOLONG, fs.makedirs, "/a/b/" + "n" * 256)
+    expect.names(fs, "/", [])
+
+
+@check
 def rmdir_removes_what_is_empty(fs: Any, expect: Expectations) -> None:
     """rmdir removes an empty directory only, whose name is free again at once."""
     fs.makedirs("/a/b")

@@ -30,6 +30,8 @@ from ._tree.quotas import Quota
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
+_BY_QUOTA: Any = "one for each 4 KiB of max_quota"
+_LEAST_NODES = 1 << 16
 
 
 class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
@@ -58,8 +60,9 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         max_quota: the most bytes of file content; a write beyond it fails before anything is
             allocated. Holes do not count. The default is half of the memory that this process may
             use (its cgroup's limit, otherwise the machine's), as tmpfs does. None sets no limit.
-        max_nodes: the most files, directories and symbolic links, the root included. None sets no
-            limit.
+        max_nodes: the most files, directories and symbolic links, the root included; a link counts
+            once more for each 512 characters of its target. The default is one for each 4 KiB of
+            `max_quota`, as tmpfs does, and at least 65,536. None sets no limit.
         min_free_memory: bytes that have to stay available to this process (to its cgroup, else in
             the machine): growth that would leave less fails like growth beyond the quota. Asked
             for at most once per 16 MiB of growth, more often only when less than that is left.
@@ -73,7 +76,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         self,
         *,
         max_quota: int | None = _HALF_OF_MEMORY,
-        max_nodes: int | None = None,
+        max_nodes: int | None = _BY_QUOTA,
         min_free_memory: int | None = None,
     ) -> None:
         if max_quota is _HALF_OF_MEMORY:
@@ -82,7 +85,9 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
             max_quota = operator.index(max_quota)
             if max_quota < 0:
                 raise ValueError("max_quota must be None (no limit) or at least 0 bytes")
-        if max_nodes is not None:
+        if max_nodes is _BY_QUOTA:
+            max_nodes = None if max_quota is None else max(max_quota >> 12, _LEAST_NODES)
+        elif max_nodes is not None:
             max_nodes = operator.index(max_nodes)
             if max_nodes < 1:
                 raise ValueError("max_nodes must be None (no limit) or at least 1, for the root")

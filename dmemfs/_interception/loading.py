@@ -63,7 +63,7 @@ class RealEntries:
         elif kind == stat.S_IFLNK:
             node = link = Symlink()
             link.nlink = 1
-            link.target = _as_text(_readlink(path))
+            link.lead_to(_as_text(_readlink(path)))
         else:
             return None
         node.mode = status.st_mode
@@ -97,7 +97,7 @@ class RealEntries:
     def _load_entries(self, path: str, directory: Directory, loaded: list[dict[str, Node]]) -> None:
         account = directory.account
         children = self._read_directory(path, directory)
-        count = len(children)
+        count = sum(child.counts_as for child in children.values())
         links = sum(isinstance(child, Directory) for child in children.values())
         account.require(0, count, path)
         versions = versions_of(self._fs)

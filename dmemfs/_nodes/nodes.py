@@ -7,6 +7,9 @@ from typing import TypeAlias
 from .accounts import Account, ByteAccount
 from .content import BlockList, Content
 
+_TARGET_OF_ONE_NODE = 512
+"""Characters."""
+
 Owner: TypeAlias = tuple[int, int]
 """The user id and the group id of a node; one tuple serves all nodes of one owner."""
 
@@ -19,6 +22,7 @@ class Node:
         nlink: the number of directory entries that lead to this node.
         mtime, ctime, atime: nanoseconds since the epoch.
         account: where this node and its bytes are counted; of a directory, what is below it.
+        counts_as: how many nodes it is for a limit of nodes.
     """
 
     __slots__ = ("__weakref__", "account", "atime", "ctime", "mode", "mtime", "nlink", "owner")
@@ -30,6 +34,7 @@ class Node:
     ctime: int
     atime: int
     account: ByteAccount
+    counts_as: int = 1
 
     @property
     def ino(self) -> int:
@@ -79,9 +84,16 @@ class Symlink(Node):
     """A symbolic link.
 
     Attributes:
-        target: the path that it holds, unresolved.
+        target: the path that it holds, unresolved. It takes memory that no limit of bytes counts,
+            so that a long one counts as several nodes.
     """
 
-    __slots__ = ("target",)
+    __slots__ = ("counts_as", "target")
 
     target: str
+    counts_as: int
+
+    def lead_to(self, target: str) -> None:
+        """Hold a path, before the link is in the tree."""
+        self.target = target
+        self.counts_as = 1 + len(target) // _TARGET_OF_ONE_NODE

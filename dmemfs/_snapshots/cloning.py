@@ -101,7 +101,7 @@ def _copy_of_file(
 def _copy_of_link(source: Symlink, accounts: dict[object, Account]) -> Symlink:
     copy = Symlink()
     _copy_attributes(source, copy)
-    copy.target = source.target
+    copy.lead_to(source.target)
     copy.account = account = accounts[source.account]
-    account.nodes += 1
+    account.nodes += copy.counts_as
     return copy

@@ -92,7 +92,7 @@ class _View:
             (
                 node.mode, node.mtime, node.ctime, node.atime, node.owner, node.nlink, _
             ) = self._version.state_of_link(source)  # fmt: skip
-            node.target = source.target
+            node.lead_to(source.target)
         elif isinstance(source, Directory):
             self.show_directory(source, node, parent)
         node.account = self._account

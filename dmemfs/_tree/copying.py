@@ -133,7 +133,7 @@ class Copying(Renaming):
                         duplicate.content = shared_content(child)
                         duplicate.size = child.size
                     elif isinstance(child, Symlink) and isinstance(duplicate, Symlink):
-                        duplicate.target = child.target
+                        duplicate.lead_to(child.target)
                 new.children[key] = duplicate
                 copies.append(duplicate)
         return copies
@@ -152,7 +152,7 @@ def _size_of_copy(top: Directory) -> tuple[int, int]:
     pending = [top]
     while pending:
         for child in pending.pop().children.values():
-            nodes += 1
+            nodes += child.counts_as
             if isinstance(child, Directory):
                 pending.append(child)
             elif isinstance(child, File):

@@ -116,18 +116,18 @@ class Creation(Lookup):
                 self._wait_for_lock()
             directory, name = self._place_for_new(dst, paths=(src, dst))
             account = directory.account
-            account.require(0, 1, dst)
             now = time_ns()
             node = Symlink()
+            node.lead_to(target)
+            account.require(0, node.counts_as, dst)
             node.mode = stat.S_IFLNK | 0o777
             node.owner = self._owner_in(directory)
             node.nlink = 1
             node.mtime = node.ctime = node.atime = now
             node.account = account
-            node.target = target
             if self._newest is not None:
                 preserve_creation(self, directory, name, node)
-            account.nodes += 1
+            account.nodes += node.counts_as
             directory.mtime = directory.ctime = now
             directory.children[name] = node
         finally:

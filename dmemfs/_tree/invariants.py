@@ -89,7 +89,7 @@ def _check_account(account: Account, nodes: list[Node], removed: list[File], hel
     assert account.aside == aside + held, f"{account.aside} bytes aside, {aside + held} in use"
     assert account.used == used, f"{account.used} bytes counted, {used} in use"
     assert account.aside_nodes == len(gone), "nodes aside"
-    count = len(nodes) + len(gone)
+    count = sum(node.counts_as for node in nodes) + len(gone)
     assert account.nodes == count, f"{account.nodes} nodes counted, {count} in use"
     total, total_nodes = account.total()
     assert 0 <= account.used <= account.max_bytes, "more bytes than its share"
@@ -151,7 +151,7 @@ def _check_version(version: Version, root: Directory) -> None:
     used = sum(stored for *_, stored, _ in version.accounts)
     assert used == stored, f"{used} bytes counted in a snapshot, {stored} in use"
     count = sum(nodes for *_, nodes in version.accounts)
-    found = len(names) + 1
+    found = sum(node.counts_as for node in names) + 1
     assert count == found, f"{count} nodes counted in a snapshot, {found} in use"
 
 

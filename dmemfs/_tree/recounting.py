@@ -43,7 +43,7 @@ class Crossing:
             elif node.account is not origin or node.nlink > 1:
                 continue
             else:
-                self._count += 1
+                self._count += node.counts_as
             self.nodes.append(node)
 
     def require(self, path: Any) -> None:

@@ -74,7 +74,7 @@ class Removal(Lookup):
             record.account.parent.aside_nodes += 1
             node.account = record.account
         elif not node.nlink:
-            node.account.nodes -= 1  # type: ignore[attr-defined]
+            node.account.nodes -= node.counts_as  # type: ignore[attr-defined]
         del directory.children[name]
         if self._newest is not None and not node.nlink:
             forget_creation(self, node)
@@ -237,7 +237,7 @@ class Removal(Lookup):
                 record.account.parent.aside_nodes += 1
                 node.account = record.account
             elif not node.nlink:
-                node.account.nodes -= 1  # type: ignore[attr-defined]
+                node.account.nodes -= node.counts_as  # type: ignore[attr-defined]
             del losses[-1]
 
     def _preserve_removal(self, above: Directory, name: str, directories: list[Directory]) -> None:

@@ -103,7 +103,7 @@ class Renaming(Creation, Removal):
                     if replaced.account is not new.account:
                         replaced.account.in_use = False  # type: ignore[attr-defined]
                 elif not replaced.nlink:
-                    replaced.account.nodes -= 1  # type: ignore[attr-defined]
+                    replaced.account.nodes -= replaced.counts_as  # type: ignore[attr-defined]
             del old.children[old_name]
             new.children[new_name] = node
             if crossing is not None:

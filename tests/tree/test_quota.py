@@ -552,6 +552,42 @@ class TestNodes:
             filesystem.open("/file", mode).close()
         filesystem.rename("/file", "/other")
 
+    def test_the_default_goes_with_the_quota(self) -> None:
+        of = {
+            quota: MemoryFileSystem(max_quota=quota).quota("/").max_nodes
+            for quota in (None, 0, 1 << 20, 1 << 28, 1 << 30)
+        }
+        assert of == {None: None, 0: 65536, 1 << 20: 65536, 1 << 28: 65536, 1 << 30: 262144}
+        assert MemoryFileSystem(max_quota=1 << 20, max_nodes=None).quota("/").max_nodes is None
+
+    def test_the_target_of_a_link_is_bounded_too(self) -> None:
+        """Each 512 characters of it are one node more, wherever the link comes from and goes."""
+        filesystem = MemoryFileSystem(max_nodes=30)
+        filesystem.mkdir("/directory")
+        filesystem.symlink("x" * 511, "/directory/short")
+        assert filesystem.quota("/").used_nodes == 3
+        filesystem.symlink("x" * 4095, "/directory/long")
+        assert filesystem.quota("/").used_nodes == 11
+        filesystem.copy_tree("/directory", "/copy")
+        assert filesystem.quota("/").used_nodes == 21
+        filesystem.set_quota("/copy", None, max_nodes=9)
+        with pytest.raises(QuotaExceededError) as caught:
+            filesystem.symlink("x" * 512, "/copy/another")
+        assert caught.value.filename == "/copy/another"
+        with pytest.raises(QuotaExceededError):
+            filesystem.rename("/directory/long", "/copy/another")
+        assert filesystem.clone().quota("/").used_nodes == 21
+        snapshot = filesystem.snapshot()
+        filesystem.rename("/directory/short", "/directory/long")
+        assert filesystem.quota("/").used_nodes == 13
+        filesystem.remove("/copy/long")
+        filesystem.rmtree("/copy")
+        filesystem._check()
+        assert filesystem.quota("/").used_nodes == 3
+        filesystem.restore(snapshot)
+        assert filesystem.quota("/").used_nodes == 21
+        filesystem._check()
+
     def test_makedirs_that_runs_out(self) -> None:
         filesystem = MemoryFileSystem(max_quota=None, max_nodes=3)
         with pytest.raises(QuotaExceededError):

@@ -12,6 +12,7 @@ from typing import Any
 
 from .._errors import os_error
 from .descriptors import FIRST_DESCRIPTOR, DescriptorTable
+from .likeness import Home
 from .table import LeadsOutsideError, MountTable
 
 _MOST_TURNS = 40
@@ -20,7 +21,7 @@ _TAKES_BUFFERS = sys.version_info < (3, 12)
 _fspath = os.fspath
 
 
-class PathChooser:
+class PathChooser(Home):
     """Decides for one call whether it goes to a mounted file system or to the real one."""
 
     def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:

@@ -6,7 +6,9 @@ import os
 import posixpath
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import Any
@@ -27,6 +29,19 @@ from .table import (
 )  # fmt: skip
 
 _LISTENERS = "dmemfs.mount"
+_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PACKAGES = tuple(
+    {
+        f"{each(path)}/"
+        for path in (_FOLDER, f"{_FOLDER}_sqlite")
+        for each in (str, os.path.realpath)
+    }
+)
+"""Where this project's own packages are."""
+
+# What is mounted replaces these in their module, and the kernel is meant here.
+_chdir = os.chdir
+_getcwd = os.getcwd
 
 _Resolve = Callable[[str], "tuple[Tree, str] | None"]
 
@@ -41,6 +56,8 @@ class Mount(NotCopyable):
         point: the absolute path at which it is seen.
     """
 
+    _session: _Session | None = None
+
     def __init__(
         self, fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
     ) -> None:
@@ -50,32 +67,24 @@ class Mount(NotCopyable):
         self._extra = tuple(os.path.abspath(os.fsdecode(path)) for path in passthrough)
         if self._extra and self.point != "/":
             raise ValueError("passthrough goes with the isolated mode, mount(fs, '/')")
-        self._mounted: Mounted | None = None
-        self._former_cwd: DirectoryPlace | None = None
-        self._former_tempdir: str | None = None
 
     def __fspath__(self) -> str:
         return self.point
 
     def __repr__(self) -> str:
-        state = "" if self._mounted is None else ", mounted"
+        state = "" if self._session is None else ", mounted"
         return f"<dmemfs.mount of {self.fs!r} at {self.point!r}{state}>"
 
     def __enter__(self) -> Mount:
         with process.lock:
-            if self._mounted is not None:
+            process.end_what_was_left()
+            if self._session is not None:
                 raise RuntimeError(f"{self!r} is mounted already; call mount() for another one")
-            passed: tuple[str, ...] = ()
-            if self.point == "/":
-                passed = _passed_through(self._extra)
-            mounted = Mounted(self.fs, self.point, passed)
-            self._former_cwd = process.table.cwd
-            self._former_tempdir = getattr(sys.modules.get("tempfile"), "tempdir", None)
-            self._mounted = mounted
+            passed = _passed_through(self._extra) if self.point == "/" else _own_package(self.point)
+            session = _Session(self, Mounted(self.fs, self.point, passed))
             try:
-                process.begin(mounted)
-                if self.point == "/":
-                    self._isolate()
+                self._session = session
+                process.begin(session)
             except BaseException:
                 self._leave()
                 raise
@@ -87,8 +96,11 @@ class Mount(NotCopyable):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with process.lock:
+        try:
             left = self._leave()
+        except BaseException:
+            self._leave()  # what an interrupt stopped; each step is done once more, or was done
+            raise
         for message, code, instruction in left:
             try:
                 warnings.warn_explicit(
@@ -103,35 +115,68 @@ class Mount(NotCopyable):
                     raise
                 report_unraisable(warning, "left open in a mount", self)
 
-    def _isolate(self) -> None:
-        """Give the process a working directory, and one for temporary files."""
-        table = process.table
-        if not self.fs.exists(process.temporary):
-            self.fs.makedirs(process.temporary)
-            self.fs.chmod(process.temporary, 0o1777)
-        assert self._mounted is not None
-        table.working_directory_changed(DirectoryPlace(self._mounted, self.fs._root))
+    def __del__(self) -> None:
+        if self._session is not None:  # nobody else can end it any more
+            self._leave()
 
     def _leave(self) -> list[tuple[str, CodeType, int]]:
         """Undo all of it, and return what was left open."""
-        mounted = self._mounted
-        if mounted is None:
-            return []
-        cwd = process.table.cwd
-        if cwd is not None and cwd.mount is mounted:
-            former = self._former_cwd
-            if former is not None and former.mount not in process.table.mounts:
-                former = None
-            process.table.working_directory_changed(former)
-        left = _left_open(mounted, process.descriptors)
-        self._forget_paths(mounted)
-        process.end(mounted)
-        self._mounted = None
-        self._former_cwd = None
-        return left
+        with process.lock:
+            session = self._session
+            if session is not None:
+                process.end(session)
+                self._session = None
+            return [] if session is None else session.left
 
-    def _forget_paths(self, mounted: Mounted) -> None:
-        """Clear what the standard library remembers of paths that will not be there."""
+
+class _Session:
+    """One mount, from its beginning to its end.
+
+    Attributes:
+        mounted: what is seen where.
+        owner: a weak reference to the `Mount`, with which it ends at the latest.
+        cwd: the working directory of before, if it was mounted.
+        real_cwd: the kernel's.
+        tempdir: what `tempfile` had.
+        is_ending: whether its end has begun.
+        left: what was found open in it at the end.
+    """
+
+    __slots__ = ("cwd", "is_ending", "left", "mounted", "owner", "real_cwd", "tempdir")
+
+    def __init__(self, owner: Mount, mounted: Mounted) -> None:
+        self.owner = weakref.ref(owner)
+        self.mounted = mounted
+        self.is_ending = False
+        self.left: list[tuple[str, CodeType, int]] = []
+        self.tempdir = getattr(sys.modules.get("tempfile"), "tempdir", None)
+        self.cwd = process.table.cwd
+        self.real_cwd = _current_directory()
+
+    def go_back(self) -> None:
+        """Give the process the working directory and the one for temporary files of before."""
+        table = process.table
+        cwd = table.cwd
+        is_latest = process.sessions[-1:] == (self,)
+        if is_latest or (cwd is not None and cwd.mount is self.mounted):
+            former = self.cwd
+            if former is not None and (
+                former.mount is self.mounted or former.mount not in table.mounts
+            ):
+                former = None
+            if cwd is not None or former is not None:
+                table.working_directory_changed(former)
+            if former is None and self.real_cwd not in (None, _current_directory()):
+                with suppress(OSError):  # it was removed meanwhile
+                    _chdir(self.real_cwd)
+                table.working_directory_changed(None)
+        tempfile: Any = sys.modules.get("tempfile")
+        if tempfile is not None:
+            tempfile.tempdir = self.tempdir
+
+    def forget_paths(self) -> None:
+        """Clear what the import system remembers of paths that will not be there."""
+        mounted = self.mounted
         elsewhere = _paths_elsewhere(mounted.point, mounted.passed)
         for path in sys.path_importer_cache.keys() - elsewhere:
             plain = path[:1] == "/" and ".." not in path and "//" not in path
@@ -144,9 +189,6 @@ class Mount(NotCopyable):
                 continue
             if place is not None and place[0] is mounted:
                 sys.path_importer_cache.pop(path, None)
-        tempfile: Any = sys.modules.get("tempfile")
-        if tempfile is not None:
-            tempfile.tempdir = self._former_tempdir
 
 
 class _Process:
@@ -157,6 +199,7 @@ class _Process:
         descriptors: the virtual descriptors.
         lock: held while something is mounted or unmounted.
         temporary: the real directory for temporary files.
+        sessions: what is mounted, the latest last.
     """
 
     def __init__(self) -> None:
@@ -164,54 +207,108 @@ class _Process:
         self.descriptors = DescriptorTable()
         self.lock = Mutex()
         self.temporary = "/tmp"
+        self.sessions: tuple[_Session, ...] = ()
         self._points: Any = None
         self._listeners: list[Callable[[_Resolve], Callable[[], object]]] | None = None
         self._farewells: list[Callable[[], object]] = []
+        self._is_settled = False
+        self._knows_forks = False
 
-    def begin(self, mounted: Mounted) -> None:
+    def begin(self, session: _Session) -> None:
         """Let a file system be seen; the first one has everything replaced."""
+        mounted = session.mounted
         if self._points is None:
-            if not _platform.HAS_MOUNTS:
-                raise NotImplementedError(
-                    "mounting needs CPython on Linux; elsewhere use the methods of the file system"
-                )
-            from .patching import PatchPoints
-
-            if _platform.register_at_fork is not None:
-                _platform.register_at_fork(after_in_child=self._renew_locks)
-            self.table.directories = self.descriptors.directory
-            self._points = PatchPoints(self.table, self.descriptors)
-        if self.table.mounts:
-            self.table.add(mounted)
-            return
+            self._prepare()
         if mounted.point == "/":
+            self._prepare_isolation(mounted.fs)
+        self._find_listeners()
+        self.sessions = (*self.sessions, session)
+        self.table.add(mounted)
+        self._settle()
+        if mounted.point == "/":
+            self.table.working_directory_changed(DirectoryPlace(mounted, mounted.fs._root))
+
+    def end(self, session: _Session) -> None:
+        """Let a file system not be seen any more; with the last one all is put back.
+
+        Each step may be interrupted, and done again.
+        """
+        session.is_ending = True
+        mounted = session.mounted
+        if mounted in self.table.mounts:
+            session.go_back()
+            session.left += _left_open(mounted, self.descriptors)
+            session.forget_paths()
+        try:
+            if all(each is mounted for each in self.table.mounts):
+                self._say_farewell()
+        finally:
+            self.table.take_away(mounted)
+            self._settle()
+            self.sessions = tuple(each for each in self.sessions if each is not session)
+
+    def end_what_was_left(self) -> None:
+        """End what was interrupted at its end, and what nobody can end any more."""
+        for session in self.sessions:
+            if session.is_ending or session.owner() is None:
+                self.end(session)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Replace everything if something is mounted, and put it back if nothing is."""
+        if not self.table.mounts:
+            self._say_farewell()
+            if self._points is not None:
+                self._points.remove()
+            self._is_settled = False
+        elif not self._is_settled:
+            former = os.umask(0o077)
+            try:
+                os.umask(former)
+            finally:
+                self.table.umask = former
+            self._points.install()
+            for listener in self._find_listeners():
+                self._farewells.append(listener(self.resolve))
+            self._is_settled = True
+
+    def _say_farewell(self) -> None:
+        """Tell the listeners of the end of the last mount."""
+        while self._farewells:
+            try:
+                self._farewells[-1]()
+            finally:
+                self._farewells.pop()
+
+    def _prepare(self) -> None:
+        """Import and make what is needed from the first mount on."""
+        if not _platform.HAS_MOUNTS:
+            raise NotImplementedError(
+                "mounting needs CPython on Linux; elsewhere use the methods of the file system"
+            )
+        from .patching import PatchPoints
+
+        self.table.directories = self.descriptors.directory
+        points = PatchPoints(self.table, self.descriptors)
+        if not self._knows_forks and _platform.register_at_fork is not None:
+            self._knows_forks = True
+            _platform.register_at_fork(after_in_child=self._renew_locks)
+        self._points = points
+
+    def _prepare_isolation(self, fs: Tree) -> None:
+        """Make the directory for temporary files."""
+        if not self.table.mounts:
             import tempfile
 
             self.temporary = tempfile.gettempdir()
-        listeners = self._find_listeners()
-        former = os.umask(0o077)
-        os.umask(former)
-        self.table.umask = former
-        self.table.add(mounted)
-        self._points.install()
-        for listener in listeners:
-            self._farewells.append(listener(self.resolve))
+        if not fs.exists(self.temporary):
+            fs.makedirs(self.temporary)
+            fs.chmod(self.temporary, 0o1777)
 
     def _renew_locks(self) -> None:
         """Forget who held the locks: that thread is not in a forked process."""
         self.lock = Mutex()
         self.descriptors.renew_lock()
-
-    def end(self, mounted: Mounted) -> None:
-        """Let a file system not be seen any more; with the last one all is put back."""
-        is_last = all(each is mounted for each in self.table.mounts)
-        try:
-            while is_last and self._farewells:
-                self._farewells.pop()()
-        finally:
-            if is_last and self._points is not None:
-                self._points.remove()
-            self.table.take_away(mounted)
 
     def resolve(self, path: str) -> tuple[Tree, str] | None:
         """Return the mounted file system to which a path leads, and the path in it."""
@@ -261,6 +358,20 @@ def mount(fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] =
     return Mount(fs, point, passthrough=passthrough)
 
 
+def _current_directory() -> str | None:
+    """Return the kernel's working directory, None if it was removed."""
+    try:
+        return _getcwd()
+    except OSError:
+        return None
+
+
+def _own_package(point: str) -> tuple[str, ...]:
+    """Return what stays visible below any mount point: this package, which imports parts late."""
+    below = f"{point}/"
+    return tuple(path for path in _PACKAGES if path.startswith(below))
+
+
 def _passed_through(extra: Iterable[str]) -> tuple[str, ...]:
     """Return what stays visible in isolation, each with a slash at its end."""
     # Not their prefix, which may be /usr: there is more in it than Python.
@@ -273,7 +384,7 @@ def _passed_through(extra: Iterable[str]) -> tuple[str, ...]:
     others = set(extra)
     for path in map(os.path.abspath, sys.path):
         (own if path.startswith(below) else others).add(path)
-    paths = {*_resolved(frozenset(own)), *others, *map(os.path.realpath, others)}
+    paths = {*_resolved(frozenset(own)), *others, *map(os.path.realpath, others), *_PACKAGES}
     passed = {f"{path.rstrip('/')}/" for path in paths if path.rstrip("/")}
     return (*sorted(passed), *DEVICES, *SYSTEM_VIEWS)
 

@@ -3,7 +3,8 @@
 Everything in the standard library that opens a path ends at a function of `os`, at `open` or at
 `io.FileIO`, and most of it looks that up in its module when it is called: so attributes of modules
 are replaced. What had been copied before (`from os import stat`, an attribute of a class, a default
-argument, what a decorator wraps) is found by a look through all modules, once for each module.
+argument, what a decorator wraps, an item of a dictionary) is found by `references`. To look for it
+takes a while; whether there is something new to find tell the numbers of references.
 """
 
 from __future__ import annotations
@@ -13,16 +14,22 @@ import _io
 import _posixsubprocess
 import builtins
 import fcntl
+import gc
 import io
 import mmap
 import os
 import posix
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from types import CellType, FunctionType, ModuleType
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from operator import is_
+from sys import getrefcount
+from types import BuiltinFunctionType, ModuleType
+from typing import Any
 
 from .descriptors import DescriptorTable
+from .likeness import take_name
+from .references import PACKAGE, Pair, Place, find_places, held_weakly, module_namespace, objects_of
 from .stand_ins.attributes import PatchedAttributes, StandInStatxResult
 from .stand_ins.descriptors import PatchedDescriptors
 from .stand_ins.entries import PatchedEntries, StandInDirEntry
@@ -59,136 +66,196 @@ _OF_FCNTL = (
 _Namespace = dict[str, Any]
 
 
-class _Copied(NamedTuple):
-    """A place where a reference had been copied to.
+class _Site:
+    """A module in which functions are replaced.
 
-    Attributes:
-        replace: puts the stand-in there, and returns what puts the original back.
+    Only what is there as Python made it is replaced, and only that is put back: who has put
+    something else in its place, such as a mock, is left in force.
     """
 
-    replace: Callable[[], Callable[[], None]]
+    def __init__(self, namespace: _Namespace, stand_ins: Mapping[str, Any]) -> None:
+        self.namespace = namespace
+        self.names = tuple(stand_ins)
+        self.stand_ins = dict(stand_ins)
+        self.originals = {name: _original(namespace, name) for name in stand_ins}
+
+    def exchange(self, *, forth: bool) -> None:
+        """Put the stand-ins there (`forth`) or the originals."""
+        there, wanted = (self.originals, self.stand_ins)[:: 1 if forth else -1]
+        namespace = self.namespace
+        if all(map(is_, map(namespace.get, self.names), there.values())):
+            namespace.update(wanted)
+            return
+        for name in self.names:
+            if namespace.get(name) is there[name]:
+                namespace[name] = wanted[name]
 
 
 class PatchPoints:
     """All that is replaced, with what it is replaced by."""
 
     def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
-        self._sites = _sites(table, descriptors)
-        self._stand_ins: dict[int, Any] = {}
-        self._originals: list[Any] = []  # so that none of the ids above can be another's
-        for namespace, names in self._sites:
-            for name, stand_in in names.items():
-                original = namespace[name]
-                self._stand_ins[id(original)] = stand_in
-                self._originals.append(original)
-                _take_name(stand_in, original)
+        self._sites = [_Site(*each) for each in _sites(table, descriptors)]
+        pairs: dict[int, Pair] = {}
+        for site in self._sites:
+            for name, stand_in in site.stand_ins.items():
+                original = site.originals[name]
+                if id(original) not in pairs:
+                    pairs[id(original)] = (original, stand_in)
+                    take_name(stand_in, original)
+        self._pairs = tuple(pairs.values())
         self._sets = [
-            (which, self._members_for(which)) for which in (vars(os)[name] for name in _SETS)
+            (which, {pairs[id(member)] for member in which if id(member) in pairs})
+            for which in (vars(os)[name] for name in _SETS)
         ]
+        self._is_installed = False
+        self._has_looked = False
+        self._places: dict[tuple[int, Any], Place] = {}
+        self._known: set[tuple[int, Any]] = set()
+        functions = [pair for pair in self._pairs if type(pair[0]) is not type]
+        self._classes = tuple(pair for pair in self._pairs if type(pair[0]) is type)
+        self._class_ids = {id(each) for pair in self._classes for each in pair}
         self._seen: dict[str, int] = {}
-        self._last_module: object = None
-        self._copied: list[_Copied] = []
-        self._undo: list[Callable[[], None]] = []
-
-    def _members_for(self, which: Any) -> frozenset[Any]:
-        return frozenset(
-            self._stand_ins[id(member)] for member in which if id(member) in self._stand_ins
+        self._originals, self._stand_ins = zip(*functions, strict=True)
+        self._position = {id(each): number for number, each in enumerate(self._originals)}
+        self._pair_of = {id(each): pair for pair in self._pairs for each in pair}
+        self._own = objects_of(
+            (self, *self._stand_ins),
+            (table, descriptors, *(each.namespace for each in self._sites)),
         )
+        self._own_ids = {id(self._own), *map(id, self._own)}
+        self._own_ids.update(id(site.namespace) for site in self._sites)
+        self._at_rest = self._counts_without_copies()
 
     def install(self) -> None:
-        """Replace everything."""
-        self._look_through_new_modules()
-        undo = self._undo
-        for namespace, names in self._sites:
-            former = {name: namespace[name] for name in names}
-            undo.append(_restorer(namespace, former))
-            namespace.update(names)
+        """Replace everything.
+
+        May be interrupted anywhere, and is undone by `remove`, also where it did a part.
+        """
+        if any(place.is_gone for place in self._places.values()):
+            self._forget_what_is_gone()
+        if self._has_module_with_a_class() or self._counts() != self._at_rest:
+            self._look_for_copies()
+            self._at_rest = self._counts()
+        self._is_installed = True
+        for site in self._sites:
+            site.exchange(forth=True)
         for which, members in self._sets:
-            added = members - which
-            undo.append(_remover(which, added))
-            which |= added
-        for copied in self._copied:
-            undo.append(copied.replace())
+            which.update([stand_in for _, stand_in in members])
+        for place in self._places.values():
+            place.exchange(forth=True)
 
     def remove(self) -> None:
-        """Put everything back as it was."""
-        while self._undo:
-            self._undo[-1]()
-            self._undo.pop()
+        """Put everything back as it was. What was interrupted is done anew, and does no harm."""
+        if not self._is_installed:
+            return
+        for site in self._sites:
+            site.exchange(forth=False)
+        for which, members in self._sets:
+            which.difference_update([stand_in for _, stand_in in members])
+        for place in self._places.values():
+            place.exchange(forth=False)
+        if self._counts()[1] != self._at_rest[1]:  # somebody keeps a stand-in
+            self._look_for_copies()
+            for place in self._places.values():
+                place.exchange(forth=False)
+        self._hold_weakly()
+        self._forget_what_is_gone()
+        self._at_rest = self._counts()
+        self._is_installed = False
 
     def replaced(self) -> Iterator[tuple[_Namespace, str]]:
         """Yield each namespace and name whose value is replaced, copied references aside."""
-        for namespace, names in self._sites:
-            for name in names:
-                yield namespace, name
+        for site in self._sites:
+            for name in site.names:
+                yield site.namespace, name
 
     # References that were copied
 
-    def _look_through_new_modules(self) -> None:
-        """Find where references to the originals were copied to.
+    def _counts(self) -> tuple[list[int], list[int]]:
+        """Return how many references there are to each original, and to each stand-in.
 
-        Complexity: O(names in modules that are new since the last time).
+        Those to classes would tell nothing: each instance is one.
         """
-        modules = sys.modules
-        last = next(reversed(modules.values()), None)
-        if last is self._last_module and len(modules) == len(self._seen):
-            return
-        for name, module in list(modules.items()):
-            if self._seen.get(name) != id(module):
-                if issubclass(type(module), ModuleType):  # what cffi makes only says that it is
-                    self._look_through(name, module)
-                self._seen[name] = id(module)
-        for name in self._seen.keys() - modules.keys():
-            del self._seen[name]
-        self._last_module = last
+        return list(map(getrefcount, self._originals)), list(map(getrefcount, self._stand_ins))
 
-    def _look_through(self, name: str, module: ModuleType) -> None:
-        if name in _OWN_PLACES or name.partition(".")[0] == _PACKAGE:
-            return
-        namespace: _Namespace = object.__getattribute__(module, "__dict__")
-        for key, value in list(namespace.items()):
-            if id(value) in self._stand_ins:
-                self._copied.append(_in_namespace(namespace, key, self._stand_ins[id(value)]))
-            elif type(value) is FunctionType:
-                # One that wraps an original in another says that it comes from there.
-                if value.__module__ == name or value.__module__ in _OWN_PLACES:
-                    self._look_at_function(value)
-            elif isinstance(value, type) and value.__module__ == name:
-                self._look_at_class(value)
+    def _counts_without_copies(self) -> tuple[list[int], list[int]]:
+        """Return how many references there are if nobody has copied any."""
+        containers = [self._own, *self._own, *(each.namespace for each in self._sites)]
+        containers += [
+            vars(module)
+            for name, module in list(sys.modules.items())
+            if name.partition(".")[0] == PACKAGE and type(module) is ModuleType
+        ]
+        known = Counter(map(id, gc.get_referents(*containers)))
+        probe = [object()]
+        more = next(map(getrefcount, probe)) - 1
+        return (
+            [known[id(each)] + more for each in self._originals],
+            [known[id(each)] + more for each in self._stand_ins],
+        )
 
-    def _look_at_class(self, kind: type) -> None:
-        for key, value in list(vars(kind).items()):
-            plain = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-            if id(plain) in self._stand_ins:
-                stand_in = self._stand_ins[id(plain)]
-                if plain is not value:
-                    stand_in = type(value)(stand_in)
-                self._copied.append(_in_class(kind, key, stand_in))
-            elif type(plain) is FunctionType:
-                self._look_at_function(plain)
+    def _look_for_copies(self) -> None:
+        """Find where references to the originals or to stand-ins are kept.
 
-    def _look_at_function(self, function: FunctionType) -> None:
-        for cell in function.__closure__ or ():
-            try:
-                found = id(cell.cell_contents)
-            except ValueError:  # nothing is in it yet
-                continue
-            if found in self._stand_ins:
-                self._copied.append(_in_cell(cell, self._stand_ins[found]))
-        positional = function.__defaults__
-        if positional and any(id(value) in self._stand_ins for value in positional):
-            changed = tuple(self._stand_ins.get(id(value), value) for value in positional)
-            self._copied.append(_in_defaults(function, changed))
-        by_keyword: _Namespace = function.__kwdefaults__ or {}
-        for key, value in by_keyword.items():
-            if id(value) in self._stand_ins:
-                self._copied.append(_in_namespace(by_keyword, key, self._stand_ins[id(value)]))
+        Complexity: O(objects in the process), where somebody has a reference since the last time.
+        """
+        now, before = self._counts(), self._at_rest
+        wanted = [
+            function
+            for functions, counts, former in zip(
+                (self._originals, self._stand_ins), now, before, strict=True
+            )
+            for function, count, known in zip(functions, counts, former, strict=True)
+            if count != known
+        ]
+        wanted += [pair[self._is_installed] for pair in self._classes]
+        for place in find_places(wanted, self._pair_of, self._own_ids, anew=not self._has_looked):
+            self._places.setdefault(place.key, place)
+        self._has_looked = True
+
+    def _has_module_with_a_class(self) -> bool:
+        """Tell whether one that is new since the last time has a class that is replaced."""
+        modules, seen = sys.modules, self._seen
+        if len(modules) == len(seen) and next(reversed(modules)) == next(reversed(seen)):
+            return False
+        new = [name for name, module in list(modules.items()) if seen.get(name) != id(module)]
+        namespaces = [
+            module_namespace(modules[name])
+            for name in new
+            if issubclass(type(modules.get(name)), ModuleType)
+        ]
+        self._seen = {name: id(module) for name, module in list(modules.items())}
+        return any(not self._class_ids.isdisjoint(map(id, each.values())) for each in namespaces)
+
+    def _forget_what_is_gone(self) -> None:
+        """Drop the places that are gone, and their references from what is expected."""
+        gone = [place for place in self._places.values() if place.is_gone]
+        for place in gone:
+            del self._places[place.key]
+            self._known.discard(place.key)
+            for function in _functions_in(place.pair[0]):
+                if id(function) in self._position:
+                    self._at_rest[0][self._position[id(function)]] -= 1
+
+    def _hold_weakly(self) -> None:
+        """Keep alive as little as possible of what others have."""
+        held = [place for key, place in self._places.items() if key not in self._known]
+        self._known.update(place.key for place in held)
+        held = [place for place in held if type(place.held) is dict]
+        for place, better in held_weakly(held):
+            self._places.pop(place.key, None)
+            self._places[better.key] = better
+            self._known.add(better.key)
 
 
-_PACKAGE = __name__.partition(".")[0]
-_OWN_PLACES = {
-    "os", "posix", "builtins", "io", "_io", "fcntl", "mmap", "_posixsubprocess", "_imp",
-}  # fmt: skip
+def _functions_in(value: Any) -> Iterator[Any]:
+    """Yield the functions of a place, which may be in a tuple."""
+    if type(value) is tuple:
+        for item in value:
+            yield from _functions_in(item)
+    else:
+        yield value
 
 
 def _sites(
@@ -199,8 +266,10 @@ def _sites(
     FileIOKind.opens = opens
     numbers = PatchedDescriptors(table, descriptors)
     processes = PatchedProcesses(table)
+    # Each module's functions are bound to an object of their own, which tells where they are found.
+    of_fcntl = PatchedDescriptors(table, descriptors)
     of_os: dict[str, Any] = {
-        "open": opens.os_open,
+        "open": PatchedOpen(table, descriptors).os_open,
         "DirEntry": StandInDirEntry,
         "statx_result": StandInStatxResult,
     }
@@ -223,66 +292,26 @@ def _sites(
             (vars(builtins), {"open": plain_open}),
             (vars(io), of_io),
             (vars(_io), of_io),
-            (vars(fcntl), {name: getattr(numbers, name) for name in _OF_FCNTL}),
+            (vars(fcntl), {name: getattr(of_fcntl, name) for name in _OF_FCNTL}),
             (vars(mmap), {"mmap": StandInMmap}),
-            (vars(_posixsubprocess), {"fork_exec": processes.fork_exec}),
-            (vars(_imp), {"create_dynamic": processes.create_dynamic}),
+            (vars(_posixsubprocess), {"fork_exec": PatchedProcesses(table).fork_exec}),
+            (vars(_imp), {"create_dynamic": PatchedProcesses(table).create_dynamic}),
         )
     ]
 
 
-def _take_name(stand_in: Any, original: Any) -> None:
-    """Let a bound method say of itself what the function says in whose place it stands."""
-    function = getattr(stand_in, "__func__", None)
-    if function is not None:
-        for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
-            setattr(function, attribute, getattr(original, attribute))
+def _original(namespace: _Namespace, name: str) -> Any:
+    """Return what Python itself has put there, though somebody may have replaced it."""
+    for home in _HOMES.get(namespace["__name__"], (namespace,)):
+        found = home.get(name)
+        if type(found) in (BuiltinFunctionType, type):
+            return found
+    return namespace[name]
 
 
-def _restorer(namespace: _Namespace, former: Mapping[str, Any]) -> Callable[[], None]:
-    return lambda: namespace.update(former)
-
-
-def _remover(which: set[Any], added: frozenset[Any]) -> Callable[[], None]:
-    return lambda: which.difference_update(added)
-
-
-def _in_namespace(namespace: _Namespace, key: str, stand_in: Any) -> _Copied:
-    def replace() -> Callable[[], None]:
-        if key not in namespace:
-            return lambda: None
-        former = namespace[key]
-        namespace[key] = stand_in
-        return lambda: namespace.__setitem__(key, former)
-
-    return _Copied(replace)
-
-
-def _in_cell(cell: CellType, stand_in: Any) -> _Copied:
-    def replace() -> Callable[[], None]:
-        former = cell.cell_contents
-        cell.cell_contents = stand_in
-        return lambda: setattr(cell, "cell_contents", former)
-
-    return _Copied(replace)
-
-
-def _in_class(kind: type, key: str, stand_in: Any) -> _Copied:
-    def replace() -> Callable[[], None]:
-        former = vars(kind).get(key)
-        try:
-            setattr(kind, key, stand_in)
-        except TypeError:  # a class written in C: its attributes are for ever
-            return lambda: None
-        return lambda: setattr(kind, key, former)
-
-    return _Copied(replace)
-
-
-def _in_defaults(function: FunctionType, defaults: tuple[Any, ...]) -> _Copied:
-    def replace() -> Callable[[], None]:
-        former = function.__defaults__
-        function.__defaults__ = defaults
-        return lambda: setattr(function, "__defaults__", former)
-
-    return _Copied(replace)
+_HOMES: dict[str, tuple[_Namespace, ...]] = {
+    "os": (vars(posix), vars(os)),
+    "builtins": (vars(_io), vars(builtins)),
+    "io": (vars(_io), vars(io)),
+}
+"""Where the functions of a module come from: nobody replaces them there."""

@@ -23,6 +23,7 @@ from ..descriptors import (
     DescriptorTable,
     OpenDescription,
 )  # fmt: skip
+from ..likeness import Home
 from ..table import MountTable
 from .attributes import limit, with_identity
 
@@ -81,7 +82,7 @@ def as_descriptor(fd: Any) -> int:
     return number
 
 
-class PatchedDescriptors:
+class PatchedDescriptors(Home):
     """What takes a descriptor."""
 
     def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:

@@ -35,6 +35,7 @@ from ..descriptors import (
     Position,
 )  # fmt: skip
 from ..files import MOUNTED_CLASSES, DescriptorFile, MountedRawFile
+from ..likeness import Home
 from ..table import LeadsOutsideError, Mounted, MountTable
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ _USUAL_MODE = 0o644
 _BUFFERS: dict[str, Any] = {"r": io.BufferedReader, "w": io.BufferedWriter, "+": io.BufferedRandom}
 
 
-class PatchedOpen:
+class PatchedOpen(Home):
     """What opens files."""
 
     def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:

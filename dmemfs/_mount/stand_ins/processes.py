@@ -15,6 +15,7 @@ from typing import Any
 
 from ..._errors import refusal
 from ..descriptors import FIRST_DESCRIPTOR
+from ..likeness import Home
 from ..table import LeadsOutsideError, MountTable
 
 _fork_exec = _posixsubprocess.fork_exec
@@ -29,7 +30,7 @@ RealMmap = _mmap.mmap
 _DESCRIPTOR = "another program cannot use the descriptor of a mounted file"
 
 
-class PatchedProcesses:
+class PatchedProcesses(Home):
     """What starts programs."""
 
     def __init__(self, table: MountTable) -> None:

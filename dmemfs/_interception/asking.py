@@ -30,8 +30,8 @@ class Request(NamedTuple):
 
     Attributes:
         operation: one of `OPERATIONS`.
-        paths: what it is to be done to, as given; of a file object, its name; of a descriptor in a
-            mount, the node.
+        paths: what it is to be done to, as given; of a file object, its name; none of a
+            descriptor.
         node: the file, of an operation of a file object or a descriptor.
         changes: whether it would change anything.
     """
@@ -41,9 +41,13 @@ class Request(NamedTuple):
     node: Node | None
     changes: bool
 
+    def places(self) -> tuple[Any, ...]:
+        """Return the paths, None for the one that a descriptor may have."""
+        return self.paths or (None,)
+
     def error(self, code: int) -> OSError:
         """Return the error that the system would give, naming the paths as they were given."""
-        return os_error(code, *(path for path in self.paths if not isinstance(path, Node)))
+        return os_error(code, *self.paths)
 
 
 class Interceptor(Protocol):
@@ -109,8 +113,6 @@ def path_asked_for(tree: Tree, path: Any, node: Node | None) -> str | None:
     That of a file that was opened by another path, in a mount or before a rename, is found by
     a look through the tree.
     """
-    if isinstance(path, Node):  # what is open in a mount
-        return "/" if path is tree._root else find_path(tree, path)
     try:
         text = posixpath.normpath("/" + _paths.as_text(path).lstrip("/"))
     except (TypeError, ValueError):
@@ -125,6 +127,8 @@ def find_path(tree: Tree, node: Node) -> str:
 
     Complexity: O(nodes), unless the path that was found before is still right.
     """
+    if node is tree._root:
+        return "/"
     known = tree._paths_found.get(node, "") if isinstance(node, File) else ""
     if known and tree._peek(known, follow=False) is node:
         return known
@@ -290,7 +294,7 @@ def _asking_read(method: _Method) -> _Method:
 def _asking_read_page(method: _Method) -> _Method:
     def asking(self: Tree, node: File, *arguments: Any) -> Any:
         try:
-            ask(self, "read", node, node=node)
+            ask(self, "read", node=node)
         except BaseException:
             del node  # see UnlinkedRecord
             raise

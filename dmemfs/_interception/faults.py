@@ -80,7 +80,7 @@ class Fault(NotCopyable):
         return request.error(self._error)
 
     def _concerns(self, request: Request, pattern: str) -> bool:
-        for path in request.paths:
+        for path in request.places():
             text = path_asked_for(self._fs, path, request.node)
             if text is not None and matches_path(text, pattern):
                 return True

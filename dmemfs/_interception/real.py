@@ -135,7 +135,7 @@ class ReadOnly:
         """Return an error with EROFS for a change of something that is read-only."""
         if not request.changes:
             return None
-        paths = request.paths
+        paths = request.places()
         if request.operation == "copy_tree":
             paths = paths[-1:]  # the other one is only read
         if any(self._is_read_only(path, request) for path in paths):
@@ -150,7 +150,7 @@ class ReadOnly:
             if text is None:
                 return False
             # As it is given: what leads through a symbolic link is not where it seems to be.
-            given = text if request.node is not None or isinstance(path, Node) else path
+            given = path if request.node is None else text
             directory, _, node, _ = self._fs._walk_path(
                 given, follow=follow, follow_with_slash=True
             )

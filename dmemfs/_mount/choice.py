@@ -11,7 +11,7 @@ from types import MethodType
 from typing import Any
 
 from .._errors import os_error
-from .descriptors import FIRST_DESCRIPTOR, DescriptorTable
+from .descriptors import FIRST_DESCRIPTOR, DescriptorTable, OpenDescription
 from .likeness import Home
 from .table import LeadsOutsideError, MountTable
 
@@ -36,29 +36,27 @@ class PathChooser(Home):
         outside: Callable[[Any, Any], Any],
         *,
         changes: bool = False,
-        takes_descriptor: bool = False,
+        of_descriptor: Callable[[OpenDescription], Any] | None = None,
     ) -> Any:
         """Do what a function does to a path, where the path leads to.
 
         Args:
             path: as given; `outside` may get another, after symbolic links that lead elsewhere.
             dir_fd: as given, likewise.
-            inside: called with the mount, and the path in its file system or the node of a
-                descriptor.
+            inside: called with the mount and the path in its file system.
             outside: called with a path and a descriptor of a directory.
             changes: whether what is there is changed.
-            takes_descriptor: whether the path may be a descriptor.
+            of_descriptor: where the path may be a descriptor, called with what it leads to.
         """
         given = path
         for _ in range(_MOST_TURNS):
             try:
-                if takes_descriptor and hasattr(path, "__index__"):
+                if of_descriptor is not None and hasattr(path, "__index__"):
                     if path < FIRST_DESCRIPTOR:
                         if changes:
                             self._table.require_changeable(path)
                         break
-                    description = self._descriptors.find(path)
-                    return inside(description.mount, description.node)
+                    return of_descriptor(self._descriptors.find(path))
                 place = self._table.locate(path, dir_fd, changes=changes)
                 if place is None:
                     break
@@ -79,17 +77,17 @@ class PathChooser(Home):
         self,
         real: Callable[..., Any],
         inside: Callable[..., Any],
+        of_descriptor: Callable[..., Any] | None = None,
         *,
         changes: bool = False,
-        takes_descriptor: bool = False,
         takes_dir_fd: bool = False,
     ) -> Callable[..., Any]:
         """Return the stand-in for a function that takes a path first, and other arguments.
 
         Args:
             real: the function.
-            inside: called as in `_choose`, with the other arguments besides.
-            changes, takes_descriptor: as in `_choose`.
+            inside, of_descriptor: called as in `_choose`, with the other arguments besides.
+            changes: as in `_choose`.
             takes_dir_fd: whether `dir_fd` is one of its arguments.
         """
         table = self._table
@@ -114,7 +112,8 @@ class PathChooser(Home):
                     path, *arguments, **options, **({} if dir_fd is None else {"dir_fd": dir_fd})
                 ),
                 changes=changes,
-                takes_descriptor=takes_descriptor,
+                of_descriptor=of_descriptor
+                and (lambda description: of_descriptor(description, *arguments, **options)),
             )
 
         stand_in.__name__ = real.__name__

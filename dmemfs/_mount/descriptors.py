@@ -13,10 +13,11 @@ import os
 from typing import Any
 
 from .. import _platform
-from .._errors import os_error
+from .._errors import os_error, require_c_int
 from .._files.raw import PositionedFile, as_bytes_like
 from .._mutex import Mutex
 from .._nodes.nodes import File
+from .._tree.attributes import require_owner, times_of
 from .table import DirectoryPlace, Mounted
 
 FIRST_DESCRIPTOR = 1 << 30
@@ -123,6 +124,34 @@ class OpenDescription:
         if self.flags & _ACCESS == os.O_RDONLY or self.cursor is None or length < 0:
             raise os_error(errno.EINVAL)
         self.mount.fs._truncate(self.node, operator.index(length), self.cursor.name)
+
+    def status(self, **_: Any) -> os.stat_result:
+        """Return the attributes, as `os.fstat` does."""
+        self._ask("stat")
+        return self.mount.fs._status(self.node)
+
+    def set_mode(self, mode: int, **_: Any) -> None:
+        """Set the permission bits, as `os.fchmod` does."""
+        require_c_int(mode)
+        self._ask("chmod")
+        self.mount.fs._set_mode(self.node, mode)
+
+    def set_owner(self, uid: int, gid: int, **_: Any) -> None:
+        """Set the owner, as `os.fchown` does."""
+        require_owner(uid, gid)
+        self._ask("chown")
+        self.mount.fs._set_owner(self.node, uid, gid)
+
+    def set_times(self, times: Any = None, *, ns: Any = None, **_: Any) -> None:
+        """Set the times of access and of modification, as `os.utime` does."""
+        atime, mtime = times_of(times, ns)
+        self._ask("utime")
+        self.mount.fs._set_times(self.node, atime, mtime)
+
+    def _ask(self, operation: str) -> None:
+        fs = self.mount.fs
+        if fs._interceptors:
+            fs._ask(operation, node=self.node)
 
     def at(self, position: int, *, writing: bool) -> OpenDescription:
         """Return a description of the same file with a position of its own."""

@@ -24,7 +24,13 @@ from .storage import LARGEST_FILE
 
 _NANO = 1_000_000_000
 _TIME_MIN, _TIME_MAX = -(1 << 63) * _NANO, (1 << 63) * _NANO
-_stat_result = os.stat_result
+
+
+def _without_blocks(fields: tuple[int | float, ...]) -> os.stat_result:
+    return os.stat_result(fields[:16])
+
+
+_stat_result = os.stat_result if _platform.HAS_BLOCKS else _without_blocks
 
 
 class Usage(NamedTuple):
@@ -71,7 +77,10 @@ class Attributes(Lookup):
                 node = self._find(path, follow=follow_symlinks)
         except (KeyError, AttributeError, TypeError):
             node = self._find(path, follow=follow_symlinks)
+        return self._status(node)
 
+    def _status(self, node: Node) -> os.stat_result:
+        """Return the attributes of a node."""
         if node.__class__ is File:
             size = stored = node.size
             content = node.content
@@ -93,7 +102,7 @@ class Attributes(Lookup):
             atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
             atime, mtime, ctime, BLOCK_SIZE, (stored + 511) >> 9, 0,
         )  # fmt: skip
-        return _stat_result(fields if _platform.HAS_BLOCKS else fields[:16])
+        return _stat_result(fields)
 
     def lstat(self, path: StrPath) -> os.stat_result:
         """Return the attributes of `path`, of a symbolic link itself; see `stat`."""
@@ -119,26 +128,25 @@ class Attributes(Lookup):
             NotImplementedError: the mode of a symbolic link itself was to be changed.
         """
         require_c_int(mode)
+        self._set_mode(self._find(path, follow=follow_symlinks), mode)
+
+    def _set_mode(self, node: Node, mode: int) -> None:
+        """Set the permission bits of a node."""
+        if type(node) is Symlink:
+            raise NotImplementedError(
+                "chmod: follow_symlinks unavailable: a symbolic link has no mode of its own"
+            )
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
-            node = self._find(path, follow=follow_symlinks)
-            if type(node) is Symlink:
-                raise NotImplementedError(
-                    "chmod: follow_symlinks unavailable: a symbolic link has no mode of its own"
-                )
-            self._set_mode(node, mode)
+            if self._newest is not None:
+                preserve(self, node)
+            new = stat.S_IFMT(node.mode) | (mode & 0o7777)
+            now = time_ns()
+            node.mode = new
+            node.ctime = now
         finally:
             self._unlock()
-
-    def _set_mode(self, node: Node, mode: int) -> None:
-        """Set the permission bits of a node, with the lock held."""
-        if self._newest is not None:
-            preserve(self, node)
-        new = stat.S_IFMT(node.mode) | (mode & 0o7777)
-        now = time_ns()
-        node.mode = new
-        node.ctime = now
 
     def chown(self, path: StrPath, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
         """Set the owner, which is kept and reported but gives nobody any rights.
@@ -151,15 +159,14 @@ class Attributes(Lookup):
             gid: the group id; -1 leaves it.
             follow_symlinks: whether a symbolic link stands for what it leads to.
         """
-        for argument in (uid, gid):
-            if not isinstance(argument, int):
-                raise TypeError(f"uid and gid should be integers, not {type(argument).__name__}")
-            if not -1 <= argument < 1 << 32:
-                raise OverflowError("uid and gid must be -1 or fit into 32 bits")
+        require_owner(uid, gid)
+        self._set_owner(self._find(path, follow=follow_symlinks), uid, gid)
+
+    def _set_owner(self, node: Node, uid: int, gid: int) -> None:
+        """Set the owner of a node, of two numbers that `require_owner` allows."""
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
-            node = self._find(path, follow=follow_symlinks)
             if self._newest is not None:
                 preserve(self, node)
             old_uid, old_gid = node.owner
@@ -196,22 +203,14 @@ class Attributes(Lookup):
             ValueError: both `times` and `ns` are given.
             TypeError: they are no tuples of two numbers.
         """
-        if times is not None and ns is not None:
-            raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
-        if times is not None:
-            atime, mtime = (_to_nanoseconds(value) for value in _pair(times, "times"))
-        elif ns is not None:
-            atime, mtime = _pair(ns, "ns")
-            if not (isinstance(atime, int) and isinstance(mtime, int)):
-                raise TypeError("utime: 'ns' must be a tuple of two ints")
-        else:
-            atime = mtime = time_ns()
-        if not (_TIME_MIN <= atime < _TIME_MAX and _TIME_MIN <= mtime < _TIME_MAX):
-            raise OverflowError("timestamp out of range for platform time_t")
+        atime, mtime = times_of(times, ns)
+        self._set_times(self._find(path, follow=follow_symlinks), atime, mtime)
+
+    def _set_times(self, node: Node, atime: int, mtime: int) -> None:
+        """Set the times of a node, in nanoseconds as `times_of` gives them."""
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
-            node = self._find(path, follow=follow_symlinks)
             if self._newest is not None:
                 preserve(self, node)
             now = time_ns()
@@ -347,10 +346,34 @@ def _usage_of(top: Node) -> Usage:
     return Usage(size, files, directories - isinstance(top, Directory))
 
 
-def _pair(values: object, name: str) -> tuple[int, int]:
-    if not isinstance(values, tuple) or len(values) != 2:
-        raise TypeError(f"utime: {name!r} must be a tuple of two numbers")
-    return values
+def require_owner(uid: int, gid: int) -> None:
+    """Raise for what can be no user id or group id, as `os.chown` does."""
+    for argument in (uid, gid):
+        if not isinstance(argument, int):
+            raise TypeError(f"uid and gid should be integers, not {type(argument).__name__}")
+        if not -1 <= argument < 1 << 32:
+            raise OverflowError("uid and gid must be -1 or fit into 32 bits")
+
+
+def times_of(times: tuple[float, float] | None, ns: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the times of access and of modification that `utime` is to set, in nanoseconds."""
+    if ns is not None:
+        if times is not None:
+            raise ValueError("utime: you may specify either 'times' or 'ns' but not both")
+        if not isinstance(ns, tuple) or len(ns) != 2:
+            raise TypeError("utime: 'ns' must be a tuple of two numbers")
+        atime, mtime = ns
+        if not (isinstance(atime, int) and isinstance(mtime, int)):
+            raise TypeError("utime: 'ns' must be a tuple of two ints")
+    elif times is None:
+        atime = mtime = time_ns()
+    else:
+        if not isinstance(times, tuple) or len(times) != 2:
+            raise TypeError("utime: 'times' must be a tuple of two numbers")
+        atime, mtime = _to_nanoseconds(times[0]), _to_nanoseconds(times[1])
+    if not (_TIME_MIN <= atime < _TIME_MAX and _TIME_MIN <= mtime < _TIME_MAX):
+        raise OverflowError("timestamp out of range for platform time_t")
+    return atime, mtime
 
 
 def _to_nanoseconds(seconds: float) -> int:

@@ -118,8 +118,6 @@ class Lookup(Pages):
             if not follow or type(quick) is not Symlink:
                 return quick
         except (KeyError, AttributeError, TypeError):
-            if isinstance(given, Node):  # that of an open descriptor, which may have no path
-                return given
             if given.__class__ is str and self._is_surely_missing(given):
                 raise os_error(errno.ENOENT, path) from None
         _, _, node, _ = self._resolve(path, follow=follow)

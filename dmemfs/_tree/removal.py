@@ -119,6 +119,8 @@ class Removal(Lookup):
         finally:
             self._unlock()
 
+    _rmdir = rmdir  # nobody who is asked before `rmdir` is asked before this
+
     def rmtree(self, path: StrPath, ignore_errors: bool = False) -> None:
         """Remove a directory and all that is in it, at once.
 

@@ -228,7 +228,7 @@ class Renaming(Creation, Removal):
         """Remove the directories of a failed operation, as far as they were made."""
         for path, above, mtime, ctime in reversed(directories):
             with suppress(OSError):
-                Removal.rmdir(self, path)  # nobody who intercepts it is asked
+                self._rmdir(path)
                 above.mtime, above.ctime = mtime, ctime
 
     def _obstacle_to_rename(self, source: Place, target: Place) -> int:

@@ -7,12 +7,12 @@ import operator
 import os
 import posix
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from ..._errors import os_error
 from ..._paths import NAME_MAX, PATH_MAX
 from ..choice import PathChooser
-from ..descriptors import DescriptorTable
+from ..descriptors import DescriptorTable, OpenDescription
 from ..table import MountTable
 
 RealStatxResult: Any = getattr(posix, "statx_result", None)  # from Python 3.15 on
@@ -37,20 +37,25 @@ class PatchedAttributes(PathChooser):
 
     def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
         super().__init__(table, descriptors)
-        anything = partial(self._stand_in, takes_descriptor=True)
-        change = partial(anything, changes=True)
-        self.chmod = change(posix.chmod, _chmod, takes_dir_fd=True)
-        self.chown = change(posix.chown, _chown, takes_dir_fd=True)
-        self.lchown = self._stand_in(posix.lchown, _lchown, changes=True)
-        self.utime = change(posix.utime, _utime, takes_dir_fd=True)
-        self.statvfs = anything(posix.statvfs, lambda mount, inner: with_identity(mount.fs, inner))
-        self.pathconf = anything(posix.pathconf, _pathconf)
-        self.getxattr = anything(posix.getxattr, _refuse_attribute)
-        self.setxattr = change(posix.setxattr, _refuse_attribute)
-        self.removexattr = change(posix.removexattr, _refuse_attribute)
+        stand_in = self._stand_in
+        change = partial(stand_in, changes=True)
+        described = OpenDescription
+        self.chmod = change(posix.chmod, _chmod, described.set_mode, takes_dir_fd=True)
+        self.chown = change(posix.chown, _chown, described.set_owner, takes_dir_fd=True)
+        self.lchown = change(posix.lchown, _lchown)
+        self.utime = change(posix.utime, _utime, described.set_times, takes_dir_fd=True)
+        self.statvfs = stand_in(
+            posix.statvfs,
+            lambda mount, inner: with_identity(mount.fs, inner),
+            lambda description: with_identity(description.mount.fs),
+        )
+        self.pathconf = stand_in(posix.pathconf, _pathconf, lambda _, name: limit(name))
+        self.getxattr = stand_in(posix.getxattr, _refuse_attribute, _refuse_attribute_of)
+        self.setxattr = change(posix.setxattr, _refuse_attribute, _refuse_attribute_of)
+        self.removexattr = change(posix.removexattr, _refuse_attribute, _refuse_attribute_of)
         if hasattr(posix, "statx"):
-            self.statx = anything(posix.statx, _statx, takes_dir_fd=True)
-        self._listxattr = anything(posix.listxattr, _listxattr)
+            self.statx = stand_in(posix.statx, _statx, _statx_of, takes_dir_fd=True)
+        self._listxattr = stand_in(posix.listxattr, _listxattr, lambda *_, **__: [])
 
     def listxattr(self, path: Any = None, *, follow_symlinks: bool = True) -> Any:
         return self._listxattr("." if path is None else path, follow_symlinks=follow_symlinks)
@@ -118,6 +123,11 @@ def _statx(
     return MountedStatxResult(mount.fs.stat(path, follow_symlinks=follow_symlinks))
 
 
+def _statx_of(description: OpenDescription, mask: int, *, flags: int = 0, **_: Any) -> Any:
+    operator.index(mask), operator.index(flags)
+    return MountedStatxResult(description.status())
+
+
 def _chmod(mount: Any, path: Any, mode: int, *, follow_symlinks: bool = True) -> None:
     mount.fs.chmod(path, mode, follow_symlinks=follow_symlinks)
 
@@ -155,10 +165,13 @@ def _refuse_attribute(
 ) -> None:
     """There are no extended attributes, and none can be set."""
     mount.fs._find(path, follow=follow_symlinks)
+    _refuse_attribute_of()
+
+
+def _refuse_attribute_of(*_: Any, **__: Any) -> NoReturn:
     raise OSError(
         errno.ENOTSUP,
         f"{os.strerror(errno.ENOTSUP)}: a file system in memory keeps no extended attributes",
-        path,
     )
 
 

@@ -252,15 +252,13 @@ class PatchedDescriptors(Home):
         if fd < FIRST_DESCRIPTOR:
             self._table.require_changeable(fd)
             return _fchmod(fd, mode)
-        description = self._descriptors.find(fd)
-        description.mount.fs.chmod(description.node, mode)
+        self._descriptors.find(fd).set_mode(mode)
 
     def fchown(self, fd: int, uid: int, gid: int) -> None:
         if fd < FIRST_DESCRIPTOR:
             self._table.require_changeable(fd)
             return _fchown(fd, uid, gid)
-        description = self._descriptors.find(fd)
-        description.mount.fs.chown(description.node, uid, gid)
+        self._descriptors.find(fd).set_owner(uid, gid)
 
     # fcntl
 
@@ -347,8 +345,7 @@ def _read_into_all(description: OpenDescription, buffers: Any) -> int:
 
 
 def _fstat(descriptors: DescriptorTable, fd: int) -> os.stat_result:
-    description = descriptors.find(fd)
-    return description.mount.fs.stat(description.node)
+    return descriptors.find(fd).status()
 
 
 def _known(descriptors: DescriptorTable, fd: int, *_: Any) -> None:

@@ -231,17 +231,12 @@ class PatchedEntries(PathChooser):
             return _listdir(path)
         as_bytes = is_in_bytes(path)
 
-        def inside(mount: Any, inner: Any) -> list[Any]:
-            if isinstance(path, int):
-                return list(self._descriptors.directory(path).node.children)  # type: ignore[union-attr]
-            return mount.fs.listdir(os.fsencode(inner) if as_bytes else inner)  # type: ignore[no-any-return]
-
         return self._choose(  # type: ignore[no-any-return]
             "." if path is None else path,
             None,
-            inside,
+            lambda mount, inner: mount.fs.listdir(os.fsencode(inner) if as_bytes else inner),
             lambda path, _: _listdir(path),
-            takes_descriptor=True,
+            of_descriptor=lambda _: list(self._descriptors.directory(path).node.children),  # type: ignore[union-attr]
         )
 
     def scandir(self, path: Any = None) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 from ..._errors import require_c_int
 from ..._nodes.nodes import Directory, File
 from ..choice import PathChooser, is_in_bytes, plain_path
-from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable
+from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable, OpenDescription
 from ..table import LeadsOutsideError, MountTable
 
 _stat = posix.stat
@@ -111,7 +111,7 @@ class PatchedPaths(PathChooser):
             dir_fd,
             lambda mount, inner: mount.fs.stat(inner, follow_symlinks=follow_symlinks),
             lambda path, dir_fd: _stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks),
-            takes_descriptor=True,
+            of_descriptor=OpenDescription.status,
         )
 
     def mkdir(self, path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
@@ -180,19 +180,13 @@ class PatchedPaths(PathChooser):
         ):
             return _truncate(path, length)
 
-        def inside(mount: Any, inner: Any) -> None:
-            if path.__class__ is int:
-                self._descriptors.find(path).truncate(length)
-            else:
-                mount.fs.truncate(inner, length)
-
         self._choose(
             path,
             None,
-            inside,
+            lambda mount, inner: mount.fs.truncate(inner, length),
             lambda path, _: _truncate(path, length),
             changes=True,
-            takes_descriptor=True,
+            of_descriptor=lambda description: description.truncate(length),
         )
 
     def _mknod(self, mount: Any, path: Any, mode: int = 0o600, device: int = 0) -> None:

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from .._errors import NotCopyable
 from .._mutex import Mutex
+from .._tree.forking import hold_during_forks
 
 # A waiter is woken when its turn comes. It looks for itself this often all the same (seconds),
 # because on Windows Ctrl-C does not end the wait for a lock, and because a releasing thread that
@@ -193,6 +194,7 @@ class LockTable:
 
     def __init__(self) -> None:
         self._mutex = Mutex()
+        hold_during_forks(self._mutex)
         self._is_changing = False
         self._queues: dict[Hashable, _NodeQueue] = {}
         self._returned: deque[_Place] = deque()

@@ -51,15 +51,14 @@ FILE_SYSTEM = "dmemfs._tree.storage._lock"
 BUFFER = "a buffer of io"
 ADVISORY = "an advisory lock"
 CONNECTION = "a connection"
-FORK = "dmemfs._tree.forking._one_fork_at_a_time"
 
 # They try for the lock first, and wait for it if that fails: see `Storage`. Not so this one.
 _TRIED_BEFORE_WAITING = {FILE_SYSTEM}
 _ONLY_TRIES = {"release_dropped"}
 # Not held by anybody: one thread waits with it until another one releases it; or taken once only.
 _SIGNALS = {"dmemfs._files.locks.wake_up", "dmemfs._nodes.pieces._is_given_up"}
-# Under this one the locks of many file systems are taken. Two threads never do so at once.
-_GATES = {FILE_SYSTEM: FORK}
+# This one waits for a moment, and lets go of all others before it waits for longer.
+_GIVES_UP = {"_take"}
 
 _OPTIONAL = {"dmemfs_sqlite.django", "dmemfs_sqlite.sqlalchemy"}
 _LOCK_TYPES = (type(threading.Lock()), type(threading.RLock()))
@@ -113,9 +112,7 @@ class LockOrder:
         if any(one is lock for _, one in held):
             return  # reentrant, or `refuse_again` is told
         for other, _ in held:
-            if other == kind and (
-                kind == ADVISORY or self.holds(_GATES.get(kind, kind + " alone"))
-            ):
+            if other == kind == ADVISORY:
                 continue
             if (other, kind) not in self.edges:
                 stack = traceback.extract_stack(limit=12)[:-2]
@@ -203,7 +200,9 @@ class RecordedLock:
         if self._order.only_packages and "dmemfs" not in caller.f_globals["__name__"]:
             taken: bool = self._lock.acquire(blocking, timeout)
             return taken
-        if blocking or (
+        if caller.f_code.co_name in _GIVES_UP:
+            pass
+        elif blocking or (
             self._kind in _TRIED_BEFORE_WAITING and caller.f_code.co_name not in _ONLY_TRIES
         ):
             self._order.ask(self._kind, self)

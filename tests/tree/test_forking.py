@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+import dmemfs
 from dmemfs import MemoryFileSystem
 
 pytestmark = [
@@ -109,3 +112,134 @@ def test_what_a_child_writes_stays_there() -> None:
 
     assert exit_code_of_child(overwrite) == 0
     assert filesystem.read_bytes("/large") == b"p" * 40 * 65536
+
+
+def test_fork_while_an_operation_waits_for_another_file_system() -> None:
+    """As when a garbage collection in the midst of it closes a file that was dropped."""
+    first, second = MemoryFileSystem(), MemoryFileSystem()
+    fork_while_one_waits(first, second)
+    fork_while_one_waits(second, first)  # whichever of them a fork takes first
+
+
+def fork_while_one_waits(own: MemoryFileSystem, other: MemoryFileSystem) -> None:
+    inside, forking = threading.Event(), threading.Event()
+    codes: list[int] = []
+
+    def operate() -> None:
+        with own._lock:
+            inside.set()
+            forking.wait(SECONDS)
+            time.sleep(0.05)  # so that the fork has what it gets
+            other.write_bytes("/file", b"done")
+
+    def fork() -> None:
+        forking.set()
+        codes.append(exit_code_of_child(lambda: None))
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (operate, fork)]
+    threads[0].start()
+    assert inside.wait(SECONDS)
+    threads[1].start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert codes == [0]
+    assert other.read_bytes("/file") == b"done"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_fork_beside_many_busy_file_systems() -> None:
+    stop = threading.Event()
+
+    def write(fs: MemoryFileSystem) -> None:
+        while not stop.is_set():
+            fs.write_bytes("/file", b"x" * 100)
+
+    def check() -> None:
+        for fs in spaces:
+            fs._check()
+
+    spaces = [MemoryFileSystem() for _ in range(6)]
+    threads = [threading.Thread(target=write, args=(fs,), daemon=True) for fs in spaces]
+    for thread in threads:
+        thread.start()
+    try:
+        codes = {exit_code_of_child(check) for _ in range(10)}
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(SECONDS)
+    assert codes == {0}
+
+
+def test_a_child_takes_advisory_locks_whatever_other_threads_did_to_them() -> None:
+    fs = MemoryFileSystem()
+    inside, stop = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with fs._locks._mutex:
+            inside.set()
+            stop.wait(0.05)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(SECONDS)
+    assert exit_code_of_child(lambda: fs.lock("/", timeout=0).release()) == 0
+    thread.join(SECONDS)
+
+
+# The alarm rings while the fork is under way, again and again.
+FORKS_AND_SIGNALS = """
+import os, random, signal, sys
+sys.path.insert(0, sys.argv[1])
+import dmemfs
+
+class Alarm(Exception):
+    pass
+
+def ring(number, frame):
+    raise Alarm
+
+signal.signal(signal.SIGALRM, ring)
+choose = random.Random(1)
+spaces = [dmemfs.MemoryFileSystem() for _ in range(3)]
+rung = 0
+
+def fork():
+    parent = os.getpid()
+    try:
+        child = os.fork()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        if os.getpid() != parent:
+            os._exit(any(fs._lock._is_owned() for fs in spaces))
+
+for _ in range(200):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, choose.uniform(2e-5, 2e-3))
+        fork()
+    except Alarm:
+        rung += 1
+    try:
+        while True:
+            status = os.wait()[1]
+            assert status == 0, status
+    except ChildProcessError:
+        pass
+    assert not any(fs._lock._is_owned() for fs in spaces)
+print("done", rung)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="timers that raise signals: POSIX only"
+)
+def test_signals_while_a_fork_is_under_way_leave_no_lock_held() -> None:
+    project = os.path.dirname(dmemfs.__path__[0])
+    run = subprocess.run(
+        [sys.executable, "-c", FORKS_AND_SIGNALS, project],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert run.stdout.startswith("done"), run.stderr

@@ -480,7 +480,7 @@ def test_every_lock_is_recorded() -> None:
             mount_module.process.descriptors._mutex,
             default_vfs._mutex,
         ]
-        made += [forking._one_fork_at_a_time, DatabaseTemplate(fs, lambda _: None)._mutex]
+        made.append(DatabaseTemplate(fs, lambda _: None)._mutex)
     assert [type(lock) for lock in made] == [RecordedLock] * len(made)
     assert not isinstance(mount_module.process.lock, RecordedLock)
 

@@ -264,7 +264,13 @@ class MountTable:
             if text is None:
                 return None
         if ".." in text or "//" in text:
-            text = self._normalised(text)
+            try:
+                text = self._normalised(text)
+            except LeadsOutsideError:
+                raise
+            except OSError as error:
+                error.filename = path
+                raise
         mount = self.mount_of(text)
         if mount is None or (self._shown and f"{text}/".startswith(self._shown)):
             return None

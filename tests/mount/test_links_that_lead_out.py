@@ -225,3 +225,15 @@ def test_isolation_climbs_through_what_is_not_there(tmp_path: Path) -> None:
         assert read(f"{tmp_path}/passed/../file") == ("FileNotFoundError", 2)
         assert os.listdir(f"{tmp_path}/passed/sub/..") == os.listdir(tmp_path / "passed")
         assert os.path.samefile("/up", "/")
+
+
+def test_errors_above_a_climb_name_the_path_that_was_given(border: Path) -> None:
+    for path, error in (("none/..", "FileNotFoundError"), ("file/../x", "NotADirectoryError")):
+        given = f"{border}/point/{path}"
+        for call in (open, os.stat, os.listdir, os.open, os.rmdir, os.chmod):
+            arguments = [0] if call in (os.open, os.chmod) else []
+            found = outcome(call, given, *arguments)
+            assert (found[0], found[2]) == (error, given)
+            assert outcome(call, given.encode(), *arguments)[2] == given.encode()
+        assert not os.access(given, os.F_OK)
+        assert not os.path.exists(given)

@@ -2,6 +2,7 @@
 
 from ._errors import ArchiveError, PackError, QuotaExceededError
 from ._memory_filesystem import MemoryFileSystem
+from ._mount.disk_writes import no_disk_writes
 from ._mount.materialize import materialize
 from ._mount.mount import mount
 from ._snapshots.difference import Difference
@@ -22,4 +23,5 @@ __all__ = [
     "Usage",
     "materialize",
     "mount",
+    "no_disk_writes",
 ]

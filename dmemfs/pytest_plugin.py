@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import tempfile
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
@@ -22,17 +23,67 @@ from ._transfer.showing import list_tree, write_tree
 OPTIONS = ("quota", "tree", "path", "sqlite")
 """What the marker takes; `sqlite` is for the fixture `memdb` of `dmemfs_sqlite`."""
 
+_NO_DISK_WRITES = "--memfs-no-disk-writes"
+_IN_MEMORY = Path("/dev/shm")
+
 _filesystem = pytest.StashKey[MemoryFileSystem]()
 _failed = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--memfs-export`."""
-    parser.getgroup("dmemfs", "file systems in memory").addoption(
+    """Add `--memfs-export` and `--memfs-no-disk-writes`."""
+    group = parser.getgroup("dmemfs", "file systems in memory")
+    group.addoption(
         "--memfs-export",
         metavar="DIR",
         help="write the file system in memory of each test that fails into a directory in DIR",
     )
+    group.addoption(
+        _NO_DISK_WRITES,
+        metavar="DIR",
+        action="append",
+        nargs="?",
+        const="",
+        help="let the kernel refuse all that is written to a disk during the session, but below "
+        f"DIR, where {_NO_DISK_WRITES}=DIR names one; temporary files are made in /dev/shm then",
+    )
+
+
+def pytest_load_initial_conftests(args: list[str]) -> None:
+    """Keep the option from taking what follows it, a directory with tests, for its own."""
+    args[:] = [f"{each}=" if each == _NO_DISK_WRITES else each for each in args]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Forbid to write to the disk, where that is asked for."""
+    config = session.config
+    directories = config.getoption("memfs_no_disk_writes")
+    if directories is None or hasattr(config, "workerinput"):  # workers inherit it
+        return
+    allowed = [config.invocation_params.dir / each for each in directories if each]
+    if config.getoption("basetemp", None):  # pytest makes it anew, which is nobody's later
+        factory: Any = vars(config)["_tmp_path_factory"]
+        allowed.append(factory.getbasetemp())
+    allowed = [path.resolve() for path in allowed]
+    _forbid_disk_writes(allowed)
+    cache: Any = getattr(config, "cache", None)
+    if cache is not None and not any(config.rootpath.is_relative_to(each) for each in allowed):
+        cache.set = lambda key, value: None  # which warns where it cannot be written
+
+
+def _forbid_disk_writes(allowed: list[Path]) -> None:
+    from ._mount.disk_writes import no_disk_writes
+
+    if _IN_MEMORY.is_dir():
+        allowed = [*allowed, _IN_MEMORY]
+        temporary = Path(tempfile.gettempdir()).resolve()
+        if not any(temporary.is_relative_to(each) for each in allowed):
+            os.environ["TMPDIR"] = tempfile.tempdir = str(_IN_MEMORY)
+    try:
+        no_disk_writes(allowed)
+    except (NotImplementedError, OSError) as error:
+        raise pytest.UsageError(f"{_NO_DISK_WRITES}: {error}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:

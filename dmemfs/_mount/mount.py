@@ -300,7 +300,10 @@ class _Process:
         if not self.table.mounts:
             import tempfile
 
-            self.temporary = tempfile.gettempdir()
+            try:
+                self.temporary = tempfile.gettempdir()
+            except FileNotFoundError:  # nothing real can be written to
+                self.temporary = "/tmp"
         if not fs.exists(self.temporary):
             fs.makedirs(self.temporary)
             fs.chmod(self.temporary, 0o1777)

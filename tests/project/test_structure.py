@@ -124,6 +124,7 @@ def test_the_public_names_of_dmemfs() -> None:
         "Usage",
         "materialize",
         "mount",
+        "no_disk_writes",
     ]
 
 

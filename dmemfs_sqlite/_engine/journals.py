@@ -84,13 +84,12 @@ def apply_wal(image: bytes, wal: bytes) -> tuple[bytes, int]:
     """Return the image after all whole transactions of a write-ahead log, and their pages."""
     pages: dict[int, memoryview] = {}
     pending: dict[int, memoryview] = {}
-    page_size = page_count = committed = 0
+    page_size = page_count = 0
     for number, count_after_commit, content in _valid_frames(wal):
         page_size = len(content)
         pending[number] = content
         if count_after_commit:
             pages.update(pending)
-            committed += len(pending)
             pending.clear()
             page_count = count_after_commit
     if not pages:

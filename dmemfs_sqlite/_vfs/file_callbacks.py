@@ -125,11 +125,6 @@ def _truncate(file: int, size: int) -> int:
     return OK
 
 
-@cold_callback(OK)
-def _sync(file: int, flags: int) -> int:
-    return OK
-
-
 @entered_uninterrupted
 def _file_size(file: int, size: int, again: bool = False) -> int:
     try:
@@ -196,8 +191,6 @@ def _file_control(file: int, operation: int, argument: int, again: bool = False)
     try:
         if ENTRY[-1] and not again:
             raise_held()
-        if operation != FCNTL_HAS_MOVED and operation != FCNTL_PRAGMA:
-            return NOTFOUND
         if operation == FCNTL_HAS_MOVED:
             INT32[(argument >> 2) - 1] = OPEN_FILES[file].has_moved()
             return OK
@@ -268,12 +261,6 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
 
 
 @cold_callback(OK)
-def _shm_barrier(file: int) -> int:
-    """Order memory accesses: to take the interpreter's lock and give it back is a barrier."""
-    return OK
-
-
-@cold_callback(OK)
 def _shm_unmap(file: int, delete: int) -> int:
     opened = OPEN_FILES.get(file)
     if opened is not None:
@@ -291,7 +278,6 @@ CALLBACKS: dict[str, Any] = {
     "xRead": _read,
     "xWrite": _write,
     "xTruncate": _truncate,
-    "xSync": _sync,
     "xFileSize": _file_size,
     "xLock": _lock,
     "xUnlock": _unlock,
@@ -301,7 +287,6 @@ CALLBACKS: dict[str, Any] = {
     "xDeviceCharacteristics": _device_characteristics,
     "xShmMap": _shm_map,
     "xShmLock": _shm_lock,
-    "xShmBarrier": _shm_barrier,
     "xShmUnmap": _shm_unmap,
 }
-"""Each callback by the name of its member."""
+"""Each callback by the name of its member; xSync and xShmBarrier are functions in C."""

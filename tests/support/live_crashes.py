@@ -67,7 +67,10 @@ class Recorder:
         self.events: list[Event] = []
         self.fs = fs
         library = library_of()
-        files = dict(file_callbacks.CALLBACKS)
+        files = file_callbacks.CALLBACKS | {
+            "xSync": lambda file, flags: OK,
+            "xShmBarrier": lambda file: None,
+        }
         vfs = dict(vfs_callbacks.CALLBACKS)
         for name, record in (
             ("xWrite", self._write),

@@ -50,13 +50,6 @@ def connect(
     return connection
 
 
-def fill(connection: sqlite3.Connection, rows: int = 100, mark: str = "row") -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY, b TEXT)")
-    connection.execute("BEGIN")
-    connection.executemany("INSERT INTO t(b) VALUES (?)", [(f"{mark} {n}",) for n in range(rows)])
-    connection.execute("COMMIT")
-
-
 def value(connection: sqlite3.Connection, sql: str, *arguments: Any) -> Any:
     """Return the first column of the first row."""
     return connection.execute(sql, arguments).fetchone()[0]

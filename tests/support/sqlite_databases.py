@@ -50,7 +50,7 @@ def connect(uri: str, **options: Any) -> sqlite3.Connection:
 
 
 def fill(connection: sqlite3.Connection, rows: int = 100, mark: str = "row") -> None:
-    connection.execute("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)")
+    connection.execute("CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY, b TEXT)")
     connection.execute("BEGIN")
     connection.executemany("INSERT INTO t(b) VALUES (?)", [(f"{mark} {n}",) for n in range(rows)])
     connection.execute("COMMIT")

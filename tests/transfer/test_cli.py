@@ -15,6 +15,7 @@ import pytest
 from dmemfs import MemoryFileSystem
 from dmemfs._cli import main
 from dmemfs._transfer.progress import ProgressBar, format_size
+from tests.support.programs import check_a_closed_pipe
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -171,22 +172,7 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     for number in range(5000):
         fs.write_bytes(f"/{number}", b"")
     fs.pack(tmp_path / "p")
-    process = subprocess.Popen(
-        [sys.executable, "-B", "-m", "dmemfs", "list", str(tmp_path / "p")],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        errors = process.stderr.read()
-        process.wait(60)
-    assert errors == ""
-    assert process.returncode == 141
+    check_a_closed_pipe(tmp_path, "dmemfs", "list", str(tmp_path / "p"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")

@@ -15,11 +15,11 @@ import pytest
 
 from dmemfs_sqlite._cli import main
 from dmemfs_sqlite._demo.report import format_size
+from tests.support.programs import check_a_closed_pipe
 from tests.support.sqlite_databases import (
     connect,
     everything,
     fill,
-    no_database_on_disk,  # noqa: F401
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -139,23 +139,7 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes break differently elsewhere")
 def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-B", "-m", "dmemfs_sqlite", "demo"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        errors = process.stderr.read()
-        process.wait(60)
-    assert errors == ""
-    assert process.returncode == 141
+    check_a_closed_pipe(tmp_path, "dmemfs_sqlite", "demo")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")

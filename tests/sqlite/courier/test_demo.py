@@ -19,7 +19,6 @@ import pytest
 from dmemfs_sqlite import save_db
 from dmemfs_sqlite._cli import main
 from dmemfs_sqlite._demo.demo import DemoError, run_demo
-from tests.support.sqlite_databases import no_database_on_disk  # noqa: F401
 
 PROJECT = Path(__file__).resolve().parents[3]
 

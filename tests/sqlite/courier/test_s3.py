@@ -19,7 +19,6 @@ from tests.support.sqlite_databases import (
     everything,
     fill,
     marks,
-    no_database_on_disk,  # noqa: F401
 )
 
 s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed")

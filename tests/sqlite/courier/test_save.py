@@ -29,27 +29,12 @@ from tests.support.sqlite_databases import (
     everything,
     fill,
     marks,
-    no_database_on_disk,  # noqa: F401
     running,
     uncommitted_row,
     unique_uri,
 )
 
 PATH = "/deep/down/a.db"
-
-
-@pytest.fixture(params=["with the library", "without the library"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run the test on both ways of copying: ctypes, and the sqlite3 module alone."""
-    if request.param == "without the library":
-        monkeypatch.setattr("dmemfs_sqlite._courier.copy.native_library", lambda connection: None)
-    return str(request.param)
-
-
-@pytest.fixture
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let copies of a few megabytes take several steps."""
-    monkeypatch.setattr("dmemfs_sqlite._courier.copy._STEP", 1 << 16)
 
 
 @pytest.fixture(params=["memdb", "shared-cache"])

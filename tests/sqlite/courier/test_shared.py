@@ -25,7 +25,6 @@ from tests.support.sqlite_databases import (
     connect,
     fill,
     marks,
-    no_database_on_disk,  # noqa: F401
     running,
     wait_until,
 )

@@ -20,7 +20,6 @@ from tests.support.sqlite_databases import (
     everything,
     fill,
     marks,
-    no_database_on_disk,  # noqa: F401
     running,
     unique_uri,
 )

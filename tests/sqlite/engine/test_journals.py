@@ -23,7 +23,6 @@ from tests.support.sqlite_databases import (
     Content,
     connect,
     content,
-    no_database_on_disk,  # noqa: F401
 )
 
 SUFFIXES = ("", "-wal", "-journal")

@@ -16,7 +16,6 @@ from tests.support.sqlite_databases import (
     connect,
     fill,
     marks,
-    no_database_on_disk,  # noqa: F401
     unique_uri,
 )
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import UnsafeURIError, explain_uri, load_db, memory_uri, save_db
 from dmemfs_sqlite._engine.uri import memdb_is_sound
-from tests.support.sqlite_databases import no_database_on_disk  # noqa: F401
 
 ENGINES: tuple[Literal["memdb", "shared-cache"], ...] = ("memdb", "shared-cache")
 _numbers = itertools.count()

@@ -19,8 +19,8 @@ import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import live_uri
 from dmemfs_sqlite._vfs.open_file import open_files
-from tests.support.live_databases import PATH, check_integrity, connect, count, fill, opened, value
-from tests.support.sqlite_databases import running
+from tests.support.live_databases import PATH, check_integrity, connect, count, opened, value
+from tests.support.sqlite_databases import fill, running
 
 PROJECT = Path(__file__).resolve().parents[3]
 

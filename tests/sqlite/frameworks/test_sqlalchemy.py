@@ -20,7 +20,6 @@ from dmemfs_sqlite import SharedDatabase, UnsafeURIError, load_db, memory_uri
 from tests.support.sqlite_databases import (
     WAIT,
     connect,
-    no_database_on_disk,  # noqa: F401
     running,
     unique_name,
     unique_uri,

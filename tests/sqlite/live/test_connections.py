@@ -21,15 +21,12 @@ from tests.support.live_databases import (
     check_integrity,
     connect,
     count,
-    fill,
     imported,
     modules,
     opened,
     value,
 )
-from tests.support.sqlite_databases import check_alive, content, everything, no_database_on_disk
-
-__all__ = ["no_database_on_disk"]
+from tests.support.sqlite_databases import check_alive, content, everything, fill
 
 ODD_PATHS = [
     "/plain.db",

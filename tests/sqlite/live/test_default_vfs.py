@@ -13,7 +13,8 @@ import pytest
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import live_uri
 from dmemfs_sqlite._vfs import default as default_vfs
-from tests.support.live_databases import check_integrity, count, fill, imported, modules, value
+from tests.support.live_databases import check_integrity, count, imported, modules, value
+from tests.support.sqlite_databases import fill
 
 
 @pytest.fixture

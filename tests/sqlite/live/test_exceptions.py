@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import gc
 import sqlite3
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -29,21 +28,14 @@ from tests.support.live_databases import (
     check_integrity,
     connect,
     count,
-    fill,
     imported,
     modules,
     opened,
     value,
 )
+from tests.support.sqlite_databases import fill
 
-
-@pytest.fixture(autouse=True)
-def escaped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """Fail where Python reports what could be raised nowhere."""
-    reported: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", reported.append)
-    yield reported
-    assert reported == []
+pytestmark = pytest.mark.usefixtures("escaped")
 
 
 class Unusual(BaseException):

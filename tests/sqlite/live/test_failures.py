@@ -8,7 +8,6 @@ what it was to become.
 from __future__ import annotations
 
 import errno
-import gc
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -204,15 +203,6 @@ def test_every_call_fails_once(journal: str, kind: str, module: Any) -> None:
         with closing(connection):
             check_all(fs, connection, module)
     assert seen
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Let no garbage be collected: an interruption within a finaliser is lost, as in all Python."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("uncollected")

@@ -18,7 +18,7 @@ import inspect
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from types import CodeType, FrameType
 from typing import Any
@@ -31,8 +31,9 @@ from dmemfs_sqlite._vfs import file_callbacks, memdb, open_file, pending, replic
 from dmemfs_sqlite._vfs import locks as vfs_locks
 from dmemfs_sqlite._vfs.open_file import OPEN_FILES, open_files, volume_of
 from tests.sqlite.live.test_failures import change, check_all, prepare
-from tests.support.live_databases import JOURNALS, PATH, connect, fill, imported, modules, value
+from tests.support.live_databases import JOURNALS, PATH, connect, imported, modules, value
 from tests.support.soak import SOAK
+from tests.support.sqlite_databases import fill
 
 CALLBACKS: dict[CodeType, str] = {
     inspect.unwrap(callback).__code__: name
@@ -163,23 +164,10 @@ class Work:
         assert volume_of(self.fs)._locks == {}
 
 
-@pytest.fixture
-def escaped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """Return what Python reported that could be raised nowhere.
-
-    No garbage is collected meanwhile: an interruption within a finaliser is lost, as in all Python.
-    """
-    reported: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", reported.append)
-    gc.collect()
-    gc.disable()
-    yield reported
-    gc.enable()
-
-
 @modules
 @pytest.mark.parametrize("journal", [*JOURNALS, "memory"])
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.timeout(900)
 def test_every_call_of_a_callback_fails_once(journal: str, module: Any, escaped: list[Any]) -> None:
     module = imported(module)

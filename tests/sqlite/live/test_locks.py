@@ -20,14 +20,13 @@ from tests.support.live_databases import (
     check_integrity,
     connect,
     count,
-    fill,
     imported,
     modules,
     opened,
     value,
 )
 from tests.support.soak import SOAK
-from tests.support.sqlite_databases import running
+from tests.support.sqlite_databases import fill, running
 
 BUSY = pytest.raises(sqlite3.OperationalError, match="database is locked")
 

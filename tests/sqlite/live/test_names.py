@@ -19,12 +19,12 @@ from tests.support.live_databases import (
     check_integrity,
     connect,
     count,
-    fill,
     imported,
     modules,
     opened,
     value,
 )
+from tests.support.sqlite_databases import fill
 
 
 def names_in(fs: MemoryFileSystem) -> set[str]:

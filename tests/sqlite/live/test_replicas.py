@@ -27,7 +27,7 @@ from dmemfs_sqlite._vfs.open_file import open_files
 from dmemfs_sqlite._vfs.registration import library_of
 from dmemfs_sqlite._vfs.replica import SIZES
 from tests.sqlite.live.test_failures import prepare
-from tests.sqlite.live.test_lock_failures import ERRORS, Fault, Work, escaped, try_once
+from tests.sqlite.live.test_lock_failures import ERRORS, Fault, Work, try_once
 from tests.sqlite.live.test_shutdown import marked
 from tests.support.eager_replicas import make_eager
 from tests.support.live_databases import (
@@ -42,8 +42,6 @@ from tests.support.live_databases import (
     value,
 )
 from tests.tree.test_forking import exit_code_of_child
-
-__all__ = ["escaped"]
 
 ROWS = 2000
 EXPENSIVE = "SELECT sum(length(b)) FROM t"
@@ -489,6 +487,7 @@ def test_an_immutable_database_has_no_transactions_to_end_it(memory: MemoryFileS
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 @pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("uncollected")
 def test_every_call_on_the_way_fails_once(
     journal: str, escaped: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,11 +18,10 @@ from tests.support.live_databases import (
     check_integrity,
     connect,
     count,
-    fill,
     opened,
     value,
 )
-from tests.support.sqlite_databases import running
+from tests.support.sqlite_databases import fill, running
 
 journals = pytest.mark.parametrize("journal", JOURNALS)
 

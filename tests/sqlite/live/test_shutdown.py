@@ -17,15 +17,8 @@ from typing import Any
 import pytest
 
 from dmemfs import MemoryFileSystem
-from tests.support.live_databases import (
-    JOURNALS,
-    check_integrity,
-    connect,
-    count,
-    fill,
-    opened,
-    value,
-)
+from tests.support.live_databases import JOURNALS, check_integrity, connect, count, opened, value
+from tests.support.sqlite_databases import fill
 from tests.tree.test_forking import exit_code_of_child
 
 PROJECT = Path(__file__).resolve().parents[3]

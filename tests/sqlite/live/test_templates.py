@@ -27,12 +27,11 @@ from tests.support.live_databases import (
     check_integrity,
     connect,
     count,
-    fill,
     opened,
     value,
 )
 from tests.support.soak import SOAK
-from tests.support.sqlite_databases import running
+from tests.support.sqlite_databases import fill, running
 
 
 def test_every_connection_has_a_copy_of_its_own(memory: MemoryFileSystem) -> None:

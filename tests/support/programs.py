@@ -1,0 +1,31 @@
+"""Programs of this project, run in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def check_a_closed_pipe(directory: Path, *arguments: str) -> None:
+    """Run `python -m ARGUMENTS`, close its output after a line, and see it end without a word."""
+    process = subprocess.Popen(
+        [sys.executable, "-B", "-m", *arguments],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        process.wait(60)
+    assert errors == ""
+    assert process.returncode == 141

@@ -19,7 +19,7 @@ from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
 
 from .abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
-from .failures import answer_failure, entered_uninterrupted, raise_held
+from .failures import answer_failure, cold_callback, entered_uninterrupted, raise_held
 from .memory import INT32, INT64, text_at
 from .open_file import KNOWN_NAMES
 from .paths import Resolve, has_content
@@ -179,20 +179,13 @@ def _access(vfs: int, name: int, how: int, answer: int, again: bool = False) -> 
         return answer_failure(error, IOERR_ACCESS, again, False, _access, (vfs, name, how, answer))
 
 
-@entered_uninterrupted
-def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        installed = _by_address[vfs]
-        if installed.find(name) is None:
-            return int(installed.methods["xFullPathname"](installed.base, name, size, path))
-        # The path outside of the file system: it is resolved anew, and names the journals.
-        return put_path(os.path.abspath(text_at(name)), size, path)
-    except BaseException as error:
-        return answer_failure(
-            error, CANTOPEN, again, False, _full_pathname, (vfs, name, size, path)
-        )
+@cold_callback(CANTOPEN)
+def _full_pathname(vfs: int, name: int, size: int, path: int) -> int:
+    installed = _by_address[vfs]
+    if installed.find(name) is None:
+        return int(installed.methods["xFullPathname"](installed.base, name, size, path))
+    # The path outside of the file system: it is resolved anew, and names the journals.
+    return put_path(os.path.abspath(text_at(name)), size, path)
 
 
 _CALLBACKS: dict[str, Any] = {

@@ -26,7 +26,7 @@ from .abi import (
     OPEN_READONLY,
     OPEN_READWRITE,
 )
-from .failures import answer_failure, entered_uninterrupted, raise_held
+from .failures import answer_failure, cold_callback, entered_uninterrupted, raise_held
 from .memory import INT32, INT64, MEMORY, text_at
 from .open_file import KNOWN_NAMES, OPEN_FILES, KnownName, OpenFile, Volume
 from .paths import canonical_path, has_content
@@ -288,17 +288,10 @@ def is_there(known: KnownName) -> bool:
     return has_content(fs, path)
 
 
-@entered_uninterrupted
-def _full_pathname(vfs: int, name: int, size: int, path: int, again: bool = False) -> int:
-    try:
-        if ENTRY[-1] and not again:
-            raise_held()
-        full = canonical_path(REGISTRATIONS[vfs].file_system(), text_at(name))
-        return put_path(full, size, path)
-    except BaseException as error:
-        return answer_failure(
-            error, CANTOPEN, again, False, _full_pathname, (vfs, name, size, path)
-        )
+@cold_callback(CANTOPEN)
+def _full_pathname(vfs: int, name: int, size: int, path: int) -> int:
+    full = canonical_path(REGISTRATIONS[vfs].file_system(), text_at(name))
+    return put_path(full, size, path)
 
 
 def put_path(path: str, size: int, address: int) -> int:

@@ -309,7 +309,10 @@ def _recorded_buffer(order: LockOrder, base: Any) -> Any:
         original = getattr(base, name)
 
         def call(self: Any, *args: Any) -> Any:
-            if not order.finalising:
+            # Nobody else knows it at its first call: `open` with `buffering=0` makes no other.
+            if not order.finalising and self.__dict__.setdefault("is_new", True):
+                self.is_new = False
+            elif not order.finalising:
                 order.ask(BUFFER, self)
             order.take(BUFFER, self)
             try:

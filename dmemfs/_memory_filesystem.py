@@ -250,12 +250,18 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         copy_read_only(self, other)
         return other
 
-    def mount(self, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()) -> Mount:
+    def mount(
+        self,
+        point: StrPath = "/mem",
+        *,
+        passthrough: Iterable[StrPath] = (),
+        writable: Iterable[StrPath] = (),
+    ) -> Mount:
         """Let everything in this process that opens paths below `point` work here.
 
         The same as `dmemfs.mount(fs, point)`; see there.
         """
-        return Mount(self, point, passthrough=passthrough)
+        return Mount(self, point, passthrough=passthrough, writable=writable)
 
     def _acquire(
         self, node: Any, path: StrPath, *, shared: bool, timeout: float | None

@@ -10,8 +10,10 @@ import itertools
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Generator, Iterator
-from functools import cache
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import pytest
 from ._memory_filesystem import MemoryFileSystem
 from ._transfer.showing import list_tree, write_tree
 
-OPTIONS = ("quota", "tree", "path", "sqlite")
+OPTIONS = ("quota", "tree", "path", "chdir", "writable", "sqlite")
 """What the marker takes; `sqlite` is for the fixture `memdb` of `dmemfs_sqlite`."""
 
 _NO_DISK_WRITES = "--memfs-no-disk-writes"
@@ -90,9 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "memfs(quota=None, tree={}, path='/mem', sqlite=None): the file system in memory of a "
-        "test: its limit in bytes, the files in it as nested dictionaries, where memfs_mount "
-        "mounts it, and what memdb begins with",
+        "memfs(quota=None, tree={}, path='/mem', chdir=True, writable=(), sqlite=None): the file "
+        "system in memory of a test: its limit in bytes, the files in it as nested dictionaries, "
+        "where memfs_mount mounts it, whether that is the working directory, what real "
+        "directories memfs_root lets be changed (in memory), and what memdb begins with",
     )
 
 
@@ -114,29 +117,88 @@ def memfs(request: pytest.FixtureRequest) -> Iterator[MemoryFileSystem]:
 
 
 @pytest.fixture
-def memfs_mount(request: pytest.FixtureRequest, memfs: MemoryFileSystem) -> Iterator[Path]:
+def memfs_mount(
+    request: pytest.FixtureRequest,
+    memfs: MemoryFileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Path]:
     """The path at which the `memfs` of the test is mounted; it is the working directory too.
 
-    Option by the marker `memfs`: `path`, by default "/mem".
+    Options by the marker `memfs`: `path`, by default "/mem"; `chdir=False`, to stay in the working
+    directory that there is.
     """
-    from ._mount.mount import mount
-
-    point = os.fspath(marker_options(request).get("path", "/mem"))
-    with mount(memfs, point):
-        os.chdir(point)
+    options = marker_options(request)
+    point = os.fspath(options.get("path", "/mem"))
+    with _mounted(memfs, point, monkeypatch, tmp_path_factory):
+        if options.get("chdir", True):
+            monkeypatch.chdir(point)
         yield Path(point)
 
 
 @pytest.fixture
-def memfs_root(request: pytest.FixtureRequest, memfs: MemoryFileSystem) -> Iterator[Path]:
+def memfs_root(
+    request: pytest.FixtureRequest,
+    memfs: MemoryFileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Path]:
     """The root directory, at which the `memfs` of the test is mounted in the place of the disk.
 
-    What Python needs and the directory of the tests stay visible, read-only.
+    What Python needs and the directory of the tests stay visible, read-only; the directories of
+    `tmp_path` stay, and can be written. Option by the marker `memfs`: `writable`, real directories
+    that can be changed, in memory only.
     """
-    from ._mount.mount import mount
-
-    with mount(memfs, "/", passthrough=[request.config.rootpath, request.path.parent]):
+    real = {
+        "passthrough": [request.config.rootpath, request.path.parent],
+        "writable": marker_options(request).get("writable", ()),
+    }
+    with _mounted(memfs, "/", monkeypatch, tmp_path_factory, **real):
         yield Path("/")
+
+
+@contextmanager
+def _mounted(
+    fs: MemoryFileSystem,
+    point: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    **real: Any,
+) -> Iterator[None]:
+    """Mount the file system of a test, with what pytest itself has left where it is."""
+    from ._mount.mount import mount, process
+
+    # What pytest makes once in a session is made outside of the mount, and stays there.
+    base = os.path.realpath(tmp_path_factory.getbasetemp())
+    # In each phase of a test capfd makes a file which the kernel is to take for the output.
+    monkeypatch.setattr(
+        "_pytest.capture.TemporaryFile", partial(tempfile.TemporaryFile, dir=base), raising=False
+    )
+    with suppress(FileNotFoundError):  # it was removed
+        monkeypatch.chdir(os.getcwd())  # where to go back to
+    mounted = mount(fs, point, **real)
+    process.table.show_real(base)
+    try:
+        with mounted:
+            try:
+                yield
+            finally:
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", ResourceWarning)
+                    mounted.__exit__(None, None, None)
+    finally:
+        process.table.hide_real(base)
+    _show_warnings(caught)
+
+
+def _show_warnings(caught: list[warnings.WarningMessage]) -> None:
+    """Issue warnings as they are; and those that nobody would see so that pytest shows them."""
+    for each in caught:
+        message = str(each.message)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.warn_explicit(message, each.category, each.filename, each.lineno)
+        category = each.category if seen else pytest.PytestWarning
+        warnings.warn_explicit(message, category, each.filename, each.lineno)
 
 
 @pytest.hookimpl(wrapper=True)

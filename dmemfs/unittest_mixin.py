@@ -24,6 +24,7 @@ class MemoryFileSystemMixin(unittest.TestCase):
         memfs_path: where it is mounted during each test, and which is the working directory then;
             "/" in the place of the disk; None for nowhere.
         memfs_passthrough: with "/", real directories that stay visible, read-only.
+        memfs_writable: with "/", real directories that can be changed, in memory only.
     """
 
     memfs: MemoryFileSystem
@@ -31,6 +32,7 @@ class MemoryFileSystemMixin(unittest.TestCase):
     memfs_tree: ClassVar[Mapping[Any, Any]] = {}
     memfs_path: ClassVar[str | None] = None
     memfs_passthrough: ClassVar[Iterable[str]] = ()
+    memfs_writable: ClassVar[Iterable[str]] = ()
 
     def setUp(self) -> None:
         super().setUp()
@@ -39,7 +41,12 @@ class MemoryFileSystemMixin(unittest.TestCase):
             from ._mount.mount import mount
 
             self.enterContext(
-                mount(self.memfs, self.memfs_path, passthrough=self.memfs_passthrough)
+                mount(
+                    self.memfs,
+                    self.memfs_path,
+                    passthrough=self.memfs_passthrough,
+                    writable=self.memfs_writable,
+                )
             )
             os.chdir(self.memfs_path)
 

@@ -29,6 +29,8 @@ class RealTrees(Tree):
     """Shows real files and directories in the tree."""
 
     _read_only: ReadOnly | None = None
+    _writable_in_place: tuple[str, ...] = ()
+    """What is shown at its own path, and may be changed: in isolation it hides the real one."""
 
     def add_real(
         self, path: StrPath, target: StrPath | None = None, *, writable: bool = False
@@ -93,12 +95,15 @@ class RealTrees(Tree):
             directory.nlink += is_directory
             directory.mtime = directory.ctime = now
             directory.children[name] = node
+            if writable and os.fsdecode(shown) == real:
+                self._writable_in_place = (*self._writable_in_place, real)
         finally:
             self._unlock()
 
 
 def copy_read_only(source: RealTrees, copy: RealTrees) -> None:
-    """Let the clone of a tree refuse to change what is read-only there."""
+    """Let the clone of a tree refuse to change what is read-only there, and that alone."""
+    copy._writable_in_place = source._writable_in_place
     guard = source._read_only
     if guard is not None:
         try:

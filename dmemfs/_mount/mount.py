@@ -59,14 +59,20 @@ class Mount(NotCopyable):
     _session: _Session | None = None
 
     def __init__(
-        self, fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()
+        self,
+        fs: Tree,
+        point: StrPath = "/mem",
+        *,
+        passthrough: Iterable[StrPath] = (),
+        writable: Iterable[StrPath] = (),
     ) -> None:
         self.fs = fs
         text = posixpath.abspath(os.fsdecode(point))
         self.point: str = text[1:] if text.startswith("//") else text
         self._extra = tuple(os.path.abspath(os.fsdecode(path)) for path in passthrough)
-        if self._extra and self.point != "/":
-            raise ValueError("passthrough goes with the isolated mode, mount(fs, '/')")
+        self._writable = tuple(os.path.abspath(os.fsdecode(path)) for path in writable)
+        if (self._extra or self._writable) and self.point != "/":
+            raise ValueError("passthrough and writable go with the isolated mode, mount(fs, '/')")
 
     def __fspath__(self) -> str:
         return self.point
@@ -80,8 +86,7 @@ class Mount(NotCopyable):
             process.end_what_was_left()
             if self._session is not None:
                 raise RuntimeError(f"{self!r} is mounted already; call mount() for another one")
-            passed = _passed_through(self._extra) if self.point == "/" else _own_package(self.point)
-            session = _Session(self, Mounted(self.fs, self.point, passed))
+            session = _Session(self, self._prepared())
             try:
                 self._session = session
                 process.begin(session)
@@ -89,6 +94,17 @@ class Mount(NotCopyable):
                 self._leave()
                 raise
         return self
+
+    def _prepared(self) -> Mounted:
+        """Return what is to be seen where."""
+        if self.point != "/":
+            return Mounted(self.fs, self.point, _own_package(self.point))
+        fs: Any = self.fs
+        for path in self._writable:
+            if not fs.exists(path):
+                fs.add_real(path, path, writable=True)
+        kept = {f"{path}/" for path in (*self._writable, *getattr(fs, "_writable_in_place", ()))}
+        return Mounted(fs, "/", _passed_through(self._extra), tuple(sorted(kept)))
 
     def __exit__(
         self,
@@ -177,7 +193,7 @@ class _Session:
     def forget_paths(self) -> None:
         """Clear what the import system remembers of paths that will not be there."""
         mounted = self.mounted
-        elsewhere = _paths_elsewhere(mounted.point, mounted.passed)
+        elsewhere = _paths_elsewhere(mounted.point, mounted.passed, mounted.kept)
         for path in sys.path_importer_cache.keys() - elsewhere:
             plain = path[:1] == "/" and ".." not in path and "//" not in path
             if plain and (not path.startswith(mounted.point) or mounted.passes(path)):
@@ -334,7 +350,13 @@ class _Process:
 process = _Process()
 
 
-def mount(fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] = ()) -> Mount:
+def mount(
+    fs: Tree,
+    point: StrPath = "/mem",
+    *,
+    passthrough: Iterable[StrPath] = (),
+    writable: Iterable[StrPath] = (),
+) -> Mount:
     """Let everything in this process that opens paths below `point` work on a file system.
 
     `open`, `os`, `pathlib`, `shutil`, `glob`, `tempfile`, `zipfile`, imports and what is built on
@@ -347,18 +369,20 @@ def mount(fs: Tree, point: StrPath = "/mem", *, passthrough: Iterable[StrPath] =
             the standard library, what is on `sys.path`, the time zones, devices, `/proc` and `/sys`
             stay visible, read-only. The working directory is the root then.
         passthrough: with `"/"`, further real directories to stay visible, read-only.
+        writable: with `"/"`, real directories to stay visible, and to be changed in memory only:
+            they are shown in `fs`, as by `fs.add_real(path, writable=True)`.
 
     Returns:
         A context manager, which is also a path, that of the mount point.
 
     Raises:
-        ValueError: `passthrough` is given for another mount point than the root.
+        ValueError: `passthrough` or `writable` is given for another mount point than the root.
         NotImplementedError: on entry, elsewhere than on Linux with CPython.
 
     What is left open at the end of the block is reported by a ResourceWarning at the line that
     opened it.
     """
-    return Mount(fs, point, passthrough=passthrough)
+    return Mount(fs, point, passthrough=passthrough, writable=writable)
 
 
 def _current_directory() -> str | None:
@@ -393,7 +417,7 @@ def _passed_through(extra: Iterable[str]) -> tuple[str, ...]:
 
 
 @lru_cache(8)
-def _paths_elsewhere(_point: str, _passed: tuple[str, ...]) -> set[str]:
+def _paths_elsewhere(_point: str, _passed: tuple[str, ...], _kept: tuple[str, ...]) -> set[str]:
     """Return where to remember what lies outside of such a mount, whatever is mounted there."""
     return set()
 

@@ -63,16 +63,20 @@ class Mounted:
         point: where it is, an absolute path without a slash at its end, but for the root.
         offset: how many characters of a path lead to `point`.
         passed: prefixes, each with a slash at its end, of what stays the real file system's.
+        kept: likewise, of what is in `fs` all the same.
         handles: weak references to the file objects that were opened here by their path.
     """
 
-    __slots__ = ("_most_handles", "fs", "handles", "offset", "passed", "point")
+    __slots__ = ("_most_handles", "fs", "handles", "kept", "offset", "passed", "point")
 
-    def __init__(self, fs: Tree, point: str, passed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, fs: Tree, point: str, passed: tuple[str, ...] = (), kept: tuple[str, ...] = ()
+    ) -> None:
         self.fs = fs
         self.point = point
         self.offset = 0 if point == "/" else len(point)
         self.passed = passed
+        self.kept = kept
         self.handles: list[weakref.ref[Any]] = []
         self._most_handles = 64
 
@@ -84,7 +88,10 @@ class Mounted:
 
     def passes(self, path: str) -> bool:
         """Tell whether an absolute path below is left to the real file system."""
-        return bool(self.passed) and f"{path}/".startswith(self.passed)
+        if not self.passed:
+            return False
+        whole = f"{path}/"
+        return whole.startswith(self.passed) and not whole.startswith(self.kept)
 
     def remember(self, file: Any) -> None:
         """Keep account of a file object; those that are closed are forgotten now and then.
@@ -221,12 +228,18 @@ class MountTable:
         self.marker = names[0] if len(names) == 1 else _common_beginning(names)
 
     def show_real(self, directory: str) -> None:
-        """Let a real directory be seen, and written, through whatever is mounted above it."""
+        """Let a real directory be seen, and written, through whatever is mounted above it.
+
+        To be undone as often as it is done.
+        """
         self._shown = (*self._shown, f"{directory}/")
 
     def hide_real(self, directory: str) -> None:
         """Undo `show_real`."""
-        self._shown = tuple(each for each in self._shown if each != f"{directory}/")
+        shown = list(self._shown)
+        if f"{directory}/" in shown:
+            shown.remove(f"{directory}/")
+        self._shown = tuple(shown)
 
     def locate(
         self, path: Any, dir_fd: Any = None, *, changes: bool = False, writes: bool = False

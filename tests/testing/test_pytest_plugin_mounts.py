@@ -260,3 +260,143 @@ def test_with_workers_and_coroutines(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(
         *plugins, "-n", "2", "-o", "asyncio_mode=auto", timeout=50
     ).assert_outcomes(passed=4)
+
+
+def test_what_pytest_keeps_is_left_where_it_is(pytester: pytest.Pytester) -> None:
+    """Its base directory is made once in a session: by the first test, in a mount or not."""
+    pytester.makepyfile(
+        """
+        import os
+        from pathlib import Path
+
+        def test_first(memfs_root, tmp_path, tmp_path_factory):
+            (tmp_path / "file").write_text("real")
+            (tmp_path_factory.mktemp("more") / "file").touch()
+
+        def test_before(tmp_path, memfs_root):
+            (tmp_path / "file").write_text("real")
+            assert os.listdir(tmp_path) == ["file"]
+            assert not memfs_root.joinpath("etc").exists()
+
+        def test_capfd(memfs_root, capfd):
+            os.write(1, b"hi\\n")
+            assert capfd.readouterr().out == "hi\\n"
+
+        def test_capfd_before(capfdbinary, memfs_root, tmpdir):
+            os.write(1, b"hi\\n")
+            assert capfdbinary.readouterr().out == b"hi\\n"
+            tmpdir.join("file").write("x")
+
+        def test_capsys_and_caplog(memfs_root, capsys, caplog, recwarn):
+            print("hi")
+            assert capsys.readouterr().out == "hi\\n"
+
+        def test_after(tmp_path):
+            (tmp_path / "file").write_text("real")
+            assert Path("/etc").exists()
+        """
+    )
+    result = pytester.runpytest_subprocess(*PLUGINS, "-W", "error", timeout=100)
+    result.assert_outcomes(passed=6)
+
+
+def test_the_working_directory_and_monkeypatch(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def settings(monkeypatch):  # is set up before the mount, and undone after it
+            monkeypatch.setenv("APP_ENV", "test")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import os
+
+        import pytest
+
+        BEFORE = os.getcwd()
+
+        def test_sub(memfs_mount, monkeypatch):
+            os.mkdir("sub")
+            monkeypatch.chdir("sub")
+            assert os.getcwd() == "/mem/sub"
+
+        def test_real(memfs_mount, monkeypatch):
+            monkeypatch.chdir("/tmp")
+
+        def test_root(memfs_root, monkeypatch):
+            os.mkdir("sub")
+            monkeypatch.chdir("sub")
+            monkeypatch.syspath_prepend("/sub")
+
+        def test_plain(memfs_mount):
+            os.chdir("/tmp")
+
+        @pytest.mark.memfs(chdir=False)
+        def test_stays(memfs_mount):
+            assert os.getcwd() == BEFORE
+            assert os.listdir("/mem") == []
+
+        @pytest.fixture(autouse=True)
+        def as_before():
+            yield
+            # torn down before the mount: only what comes after tells
+
+        def test_where():
+            assert os.getcwd() == BEFORE
+        """
+    )
+    for arguments in ((), ("-p", "no:randomly")):
+        run(pytester, *arguments).assert_outcomes(passed=6)
+
+
+def test_what_is_left_open_is_shown_by_plain_pytest(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        kept = []
+
+        def test_it(memfs_mount):
+            kept.append(open("left", "w"))
+
+        def test_after():
+            kept.pop().close()
+        """
+    )
+    result = pytester.runpytest_subprocess(*PLUGINS, timeout=100)
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(
+        ["*test_what_is_left_open_is_shown_by_plain_pytest.py:4: *unclosed file*left*"]
+    )
+    result = pytester.runpytest_subprocess(*PLUGINS, "-W", "always::ResourceWarning", timeout=100)
+    result.assert_outcomes(passed=2, warnings=1)
+
+
+def test_real_directories_that_may_be_changed_in_memory(pytester: pytest.Pytester) -> None:
+    site = pytester.mkdir("site")
+    site.joinpath("package.py").write_text("VALUE = 1")
+    pytester.makepyfile(
+        f"""
+        import os
+        import sys
+        from pathlib import Path
+
+        import pytest
+
+        @pytest.mark.memfs(writable=[{str(site)!r}])
+        def test_it(memfs, memfs_root, monkeypatch):
+            monkeypatch.syspath_prepend({str(site)!r})
+            site = Path({str(site)!r})
+            assert site.joinpath("package.py").read_text() == "VALUE = 1"
+            site.joinpath("my.pth").write_text("x")
+            site.joinpath("package.py").write_text("VALUE = 2")
+            import package
+            assert package.VALUE == 2
+            assert memfs.exists(site / "my.pth")
+        """
+    )
+    result = pytester.runpytest_subprocess(*PLUGINS, timeout=100)
+    result.assert_outcomes(passed=1)
+    assert os.listdir(site) == ["package.py"]
+    assert site.joinpath("package.py").read_text() == "VALUE = 1"

@@ -24,6 +24,7 @@ _posix_spawnp = getattr(posix, "posix_spawnp", None)
 _execv = posix.execv
 _execve = posix.execve
 _system = posix.system
+_access = posix.access
 _create_dynamic = _imp.create_dynamic
 RealMmap = _mmap.mmap
 
@@ -48,6 +49,11 @@ class PatchedProcesses(Home):
             return place is not None and place[0].fs._peek(place[1]) is not None
         except OSError:
             return False
+
+    def _is_kept(self, path: str) -> bool:
+        """Tell whether the real file of that name is shown there."""
+        mount = self._table.mount_of(path)
+        return mount is not None and path.startswith(mount.kept) and _access(path, os.R_OK)
 
     def _require_visible(self, program: Any, arguments: Any, cwd: Any) -> None:
         """Raise unless a program can be started in this directory, and see what it is told of.
@@ -124,7 +130,7 @@ class PatchedProcesses(Home):
 
     def create_dynamic(self, spec: Any, file: Any = None, /) -> Any:
         """Load a module written in C, for `importlib`."""
-        if self._is_mounted_file(spec.origin):
+        if self._is_mounted_file(spec.origin) and not self._is_kept(spec.origin):
             raise ImportError(
                 f"the dynamic linker cannot see {spec.origin!r}, which is in memory. Import it "
                 f"from a real copy: with dmemfs.materialize({spec.origin!r}) as real: ...",

@@ -16,22 +16,24 @@ from .lookup import Lookup
 from .patterns import expand_pattern
 
 
-class DirEntry(os.PathLike[Any]):
+class DirEntry:
     """One entry of `scandir`, as `os.DirEntry`.
+
+    It has no `__init__`: whoever lists a directory sets its attributes, since he makes so many.
 
     Attributes:
         name: the name; bytes if `scandir` was given bytes.
         path: the path given to `scandir`, joined with the name.
     """
 
-    __slots__ = ("_fs", "_ino", "_kind", "_stats", "name", "path")
+    __slots__ = ("_ino", "_kind", "_source", "_stats", "name", "path")
 
-    def __init__(self, fs: Any, name: Any, path: Any, node: tuple[int, int]) -> None:
-        self._fs = fs
-        self.name: Any = name
-        self.path: Any = path
-        self._kind, self._ino = node
-        self._stats: dict[bool, os.stat_result] = {}
+    name: Any
+    path: Any
+    _source: Any  # what tells the status: the file system
+    _kind: int
+    _ino: int
+    _stats: dict[bool, os.stat_result]
 
     def __fspath__(self) -> Any:
         return self.path
@@ -39,17 +41,24 @@ class DirEntry(os.PathLike[Any]):
     def __repr__(self) -> str:
         return f"<DirEntry {self.name!r}>"
 
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle 'DirEntry' object")
+
     def inode(self) -> int:
         """Return the inode number of the entry itself."""
         return self._ino
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Tell whether it is a directory, or a symbolic link to one."""
-        return self._is(stat.S_IFDIR, follow_symlinks)
+        return self._kind == stat.S_IFDIR or (
+            self._kind == stat.S_IFLNK and follow_symlinks and self._leads_to(stat.S_IFDIR)
+        )
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """Tell whether it is a regular file, or a symbolic link to one."""
-        return self._is(stat.S_IFREG, follow_symlinks)
+        return self._kind == stat.S_IFREG or (
+            self._kind == stat.S_IFLNK and follow_symlinks and self._leads_to(stat.S_IFREG)
+        )
 
     def is_symlink(self) -> bool:
         """Tell whether it is a symbolic link."""
@@ -62,13 +71,20 @@ class DirEntry(os.PathLike[Any]):
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         """Return the attributes; asked for once, then remembered."""
         follow = follow_symlinks and self._kind == stat.S_IFLNK
-        if follow not in self._stats:
-            self._stats[follow] = self._fs.stat(self.path, follow_symlinks=follow)
-        return self._stats[follow]
+        try:
+            return self._stats[follow]
+        except AttributeError:
+            self._stats = {}
+        except KeyError:
+            pass
+        self._stats[follow] = found = self._status(follow)
+        return found
 
-    def _is(self, kind: int, follow_symlinks: bool) -> bool:
-        if not (follow_symlinks and self._kind == stat.S_IFLNK):
-            return self._kind == kind
+    def _status(self, follow: bool) -> os.stat_result:
+        status: os.stat_result = self._source.stat(self.path, follow_symlinks=follow)
+        return status
+
+    def _leads_to(self, kind: int) -> bool:
         try:
             return stat.S_IFMT(self.stat().st_mode) == kind
         except FileNotFoundError:
@@ -86,13 +102,7 @@ class ScandirIterator(Iterator[DirEntry]):
             (name, stat.S_IFMT(node.mode), node.ino)
             for name, node in list(directory.children.items())
         ]
-        as_given = _paths.as_given
-        self._entries = (
-            DirEntry(
-                fs, as_given(name, given), as_given(_paths.join(base, name), given), (kind, ino)
-            )
-            for name, kind, ino in found
-        )
+        self._entries = _each_entry(fs, given, base, found)
 
     def __next__(self) -> DirEntry:
         if self._entries is None:
@@ -118,6 +128,17 @@ class ScandirIterator(Iterator[DirEntry]):
                 warnings.warn(f"unclosed scandir iterator {self!r}", ResourceWarning, stacklevel=1)
             except Warning as error:
                 report_unraisable(error, "unclosed scandir iterator", self)
+
+
+def _each_entry(
+    fs: Any, given: Any, base: str, found: list[tuple[str, int, int]]
+) -> Iterator[DirEntry]:
+    for name, kind, ino in found:
+        entry = DirEntry()
+        entry._source, entry._kind, entry._ino = fs, kind, ino
+        entry.name = _paths.as_given(name, given)
+        entry.path = _paths.as_given(_paths.join(base, name), given)
+        yield entry
 
 
 class Listing(Lookup):

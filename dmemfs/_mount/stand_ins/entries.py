@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import posix
-import stat
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any
 
 from ..._errors import os_error, report_unraisable
 from ..._nodes.nodes import Directory
+from ..._tree.listing import DirEntry
 from ..._tree.tree import Tree
 from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable
@@ -37,86 +37,26 @@ _umask = posix.umask
 RealDirEntry = posix.DirEntry
 
 _MOST_TURNS = 40
-_DIRECTORY, _FILE, _LINK = stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK
 
 
-class MountedDirEntry:
-    """One entry of `os.scandir`, as `os.DirEntry`.
-
-    It has no `__init__`: `MountedScandir` sets its attributes, since it makes so many.
+class MountedDirEntry(DirEntry):
+    """One entry of `os.scandir`.
 
     Attributes:
-        name: the name; bytes if `os.scandir` was given bytes.
-        path: the path given to `os.scandir`, joined with the name.
+        _source: the file system, and the path of the directory in it.
     """
 
-    __slots__ = ("_ino", "_kind", "_listed", "_stats", "name", "path")
+    __slots__ = ()
 
-    name: Any
-    path: Any
-    _listed: tuple[Any, str]  # the file system, and the path of the directory in it
-    _kind: int
-    _ino: int
-    _stats: dict[bool, os.stat_result]
-
-    def __fspath__(self) -> Any:
-        return self.path
-
-    def __repr__(self) -> str:
-        return f"<DirEntry {self.name!r}>"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("cannot pickle 'DirEntry' object")
-
-    def inode(self) -> int:
-        """Return the inode number of the entry itself."""
-        return self._ino
-
-    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether it is a directory, or a symbolic link to one."""
-        return self._kind == _DIRECTORY or (
-            self._kind == _LINK and follow_symlinks and self._leads_to(_DIRECTORY)
-        )
-
-    def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether it is a regular file, or a symbolic link to one."""
-        return self._kind == _FILE or (
-            self._kind == _LINK and follow_symlinks and self._leads_to(_FILE)
-        )
-
-    def is_symlink(self) -> bool:
-        """Tell whether it is a symbolic link."""
-        return self._kind == _LINK
-
-    def is_junction(self) -> bool:
-        """Tell whether it is a Windows junction, which this file system has not."""
-        return False
-
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Return the attributes; asked for once, then remembered."""
-        follow = follow_symlinks and self._kind == _LINK
+    def _status(self, follow: bool) -> os.stat_result:
+        fs, base = self._source
         try:
-            return self._stats[follow]
-        except AttributeError:
-            self._stats = {}
-        except KeyError:
-            pass
-        fs, base = self._listed
-        try:
-            found = fs.stat(base + os.fsdecode(self.name), follow_symlinks=follow)
+            return fs.stat(base + os.fsdecode(self.name), follow_symlinks=follow)  # type: ignore[no-any-return]
         except LeadsOutsideError as outside:
-            found = os.stat(outside.path)
+            return os.stat(outside.path)
         except OSError as error:
             error.filename = self.path
             raise
-        self._stats[follow] = found
-        return found  # type: ignore[no-any-return]
-
-    def _leads_to(self, kind: int) -> bool:
-        try:
-            return stat.S_IFMT(self.stat().st_mode) == kind
-        except FileNotFoundError:
-            return False
 
 
 class MountedScandir(Iterator[Any]):
@@ -145,7 +85,7 @@ class MountedScandir(Iterator[Any]):
             entry = make()
             entry._kind = node.mode & 0o170000
             entry._ino = node.ino
-            entry._listed = listed
+            entry._source = listed
             if in_bytes:
                 name = os.fsencode(name)  # type: ignore[assignment]
             entry.name = name

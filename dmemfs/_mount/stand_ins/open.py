@@ -22,8 +22,8 @@ from ..._files.modes import (
     check_buffering,
     check_text_arguments,
     flags_of_mode,
-    mode_error,
 )  # fmt: skip
+from ..._files.opening import finish, mode_of, text_file
 from ..._nodes.nodes import Directory, File, Symlink
 from ..._paths import is_plain_name
 from ..choice import plain_path
@@ -46,7 +46,6 @@ _real_os_open = posix.open
 _real_open_code = _io.open_code
 RealFileIO = _io.FileIO
 
-_TEXT_CHUNK = 1 << 15
 READING_MODES = frozenset(mode for mode in OPEN_MODES if "r" in mode and "+" not in mode)
 _MOST_TURNS = 40
 _WRITES = os.O_WRONLY | os.O_RDWR
@@ -213,10 +212,7 @@ class PatchedOpen(Home):
         closefd: bool,
         frame: FrameType,
     ) -> Any:
-        try:
-            how = OPEN_MODES[mode]
-        except (KeyError, TypeError):
-            raise mode_error(mode) from None
+        how = mode_of(mode)
         if encoding is not None or errors is not None or newline is not None:
             check_text_arguments(how, encoding, errors, newline)
         if buffering != -1:
@@ -266,16 +262,12 @@ class PatchedOpen(Home):
         binary._origin = (mount, self._descriptors, *opener_of(frame))
         binary.name = file if file.__class__ is str else os.fspath(file)
         binary.closed = False
-        if buffering == 0:
-            raw = binary.detach()
-            mount.remember(raw)
-            return raw
-        mount.remember(binary)
-        if buffering > 1:
-            binary._put_buffer(buffering)
-        if not how.text:
+        if buffering == -1 and not how.text:
+            mount.remember(binary)
             return binary
-        return self._text(binary, mode, node.size, buffering, encoding, errors, newline)
+        file = finish(binary, node, mode, buffering, encoding, errors, newline)
+        mount.remember(file if buffering == 0 else binary)
+        return file
 
     def _open_elsewhere(
         self,
@@ -298,26 +290,6 @@ class PatchedOpen(Home):
         except OSError as error:
             error.filename = os.fspath(file)
             raise
-
-    def _text(
-        self,
-        binary: Any,
-        mode: str,
-        size: int,
-        buffering: int,
-        encoding: str | None,
-        errors: str | None,
-        newline: str | None,
-    ) -> Any:
-        try:
-            text: Any = io.TextIOWrapper(binary, encoding, errors, newline, buffering == 1)
-        except BaseException:
-            binary.close()
-            raise
-        text.mode = mode
-        if size > _TEXT_CHUNK:
-            text._CHUNK_SIZE = _TEXT_CHUNK
-        return text
 
     def _node_of_mode(self, mount: Mounted, inner: str, how: OpenMode) -> File:
         node = self._node_for(mount, inner, how.os_flags(), 0o666)
@@ -407,9 +379,7 @@ class PatchedOpen(Home):
     ) -> Any:
         """Open what `opener` gives, or what is a descriptor itself."""
         if opener is not None and not hasattr(file, "__index__"):
-            how = OPEN_MODES.get(mode) if mode.__class__ is str else None
-            if how is None:
-                raise mode_error(mode)
+            how = mode_of(mode)
             check_text_arguments(how, encoding, errors, newline)
             if not closefd:
                 raise ValueError("Cannot use closefd=False with file name")
@@ -428,9 +398,7 @@ class PatchedOpen(Home):
             name = file
             if not FIRST_DESCRIPTOR <= number <= LARGEST_DESCRIPTOR:
                 return _real_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-            how = OPEN_MODES.get(mode) if mode.__class__ is str else None
-            if how is None:
-                raise mode_error(mode)
+            how = mode_of(mode)
             check_text_arguments(how, encoding, errors, newline)
         buffering = check_buffering(how, buffering)
         try:
@@ -452,7 +420,7 @@ class PatchedOpen(Home):
         buffer = _BUFFERS[kind](raw, size)
         if not how.text:
             return buffer
-        return self._text(buffer, mode, 0, buffering, encoding, errors, newline)
+        return text_file(buffer, mode, 0, buffering, encoding, errors, newline)
 
 
 def opener_of(frame: FrameType) -> tuple[Any, int]:

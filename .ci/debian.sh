@@ -88,6 +88,7 @@ build_debian() {
         install_in_debian "$name" "$name-venv" || true
         [[ $name == pypy3 ]] || install_in_debian "$name-dev" || true
     done
+    rm -rf "$debian_root"/var/cache/apt/archives/*.deb
     touch "$debian_root/made"
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
 import signal
 import stat
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from . import _platform
 from ._memory_filesystem import MemoryFileSystem
 from ._transfer.entries import Entry
 from ._transfer.progress import Progress, ProgressBar
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The interpreter flushes stdout once more at exit, and would complain then.
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _platform.discard_output()
         return EXIT_BROKEN_PIPE
     except (OSError, ValueError, OverflowError) as error:
         sys.stdout.flush()

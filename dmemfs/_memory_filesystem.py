@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import IO, Any, Literal, Self, get_overloads, overload
 
+from . import _paths
 from ._errors import NotCopyable
 from ._files.locks import LockGrant, LockTable
 from ._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
@@ -156,7 +157,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         grant: LockGrant | None = None
         if buffering != -1 or lock is not None or lock_timeout is not None:
             buffering = check_buffering(how, buffering)
-            path = os.fspath(path)
+            path = _paths.fspath(path)
             node, grant = self._open_and_lock(path, how, lock, lock_timeout)
         else:
             try:
@@ -176,7 +177,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
                         found = node_to_open(self, path, how)
                 node = found
             except (KeyError, AttributeError, TypeError):
-                path = os.fspath(path)
+                path = _paths.fspath(path)
                 node = node_to_open(self, path, how)
         file = how.file_class()
         file._fs = self

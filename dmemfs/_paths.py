@@ -44,7 +44,7 @@ def as_text(path: StrPath) -> str:
     """
     text = os.fspath(path)
     if text is not path:
-        _require_slashes(text, path)
+        text = fspath(path)
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
     elif not text.isascii():
@@ -54,15 +54,22 @@ def as_text(path: StrPath) -> str:
     return str(text)  # not a subclass, with ideas of its own of what is equal
 
 
-def _require_slashes(text: str | bytes, path: StrPath) -> None:
-    """Refuse a path object of Windows, whose backslashes would all be part of one name here."""
-    if isinstance(text, str) and "\\" in text:
-        as_posix = getattr(path, "as_posix", None)
-        if _platform.IS_WINDOWS if as_posix is None else as_posix() != text:
-            raise ValueError(
-                f"paths here have slashes, and {path!r} has backslashes: "
-                "give its as_posix(), or use pathlib.PurePosixPath"
-            )
+def fspath(path: StrPath) -> str | bytes:
+    """Return what `os.fspath` does.
+
+    Raises:
+        ValueError: it is a path object of Windows, whose backslashes would all be part of one name.
+    """
+    text = os.fspath(path)
+    if text is path or isinstance(text, bytes) or "\\" not in text:
+        return text
+    as_posix = getattr(path, "as_posix", None)
+    if _platform.IS_WINDOWS if as_posix is None else as_posix() != text:
+        raise ValueError(
+            f"paths here have slashes, and {path!r} has backslashes: "
+            "give its as_posix(), or use pathlib.PurePosixPath"
+        )
+    return text
 
 
 def as_given(text: str, path: StrPath) -> str | bytes:

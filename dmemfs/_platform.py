@@ -17,9 +17,12 @@ HAS_MOUNTS = sys.platform == "linux" and sys.implementation.name == "cpython"
 # --- os: flags that ask for nothing where they are missing ----------------------------------------
 
 O_BINARY: int = getattr(os, "O_BINARY", 0)
+O_CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
+O_DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 O_NOATIME: int = getattr(os, "O_NOATIME", 0)
 O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+O_PATH: int = getattr(os, "O_PATH", 0)
 
 # No whence of anybody's where they are missing.
 SEEK_DATA: int | None = getattr(os, "SEEK_DATA", None)
@@ -64,6 +67,23 @@ def link(first: Any, path: Any) -> None:
         os.link(first, path, follow_symlinks=False)
     else:
         os.link(first, path)
+
+
+def umask() -> int:
+    """Return which bits of their modes new files do not get."""
+    if not hasattr(os, "umask"):
+        return 0
+    former = os.umask(0o077)
+    try:
+        return former
+    finally:
+        os.umask(former)
+
+
+def discard_output() -> None:
+    """Let nobody complain, at the exit of this process, of a standard output that nobody reads."""
+    if hasattr(os, "dup2"):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def set_mode(path: Any, mode: int) -> None:

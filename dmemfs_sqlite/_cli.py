@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
+
+from dmemfs import _platform
 
 EXIT_FAILURE = 1
 # What a shell reports for a program that Ctrl-C or a closed pipe has ended.
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The interpreter flushes stdout once more at exit, and would complain then.
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _platform.discard_output()
         return EXIT_BROKEN_PIPE
 
 

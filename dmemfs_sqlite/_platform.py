@@ -7,7 +7,6 @@ Nothing else in this package names any of it, but for what calls C and is called
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,8 +15,6 @@ try:
     import ctypes as ctypes
 except ImportError:
     ctypes = None  # type: ignore[assignment]
-
-register_at_fork: Callable[..., None] | None = getattr(os, "register_at_fork", None)
 
 thread_time: Callable[[], float] = getattr(time, "thread_time", time.process_time)
 """Seconds of the processor that this thread had; where nobody counts them, those of all threads."""

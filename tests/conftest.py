@@ -48,7 +48,8 @@ def pytest_collection_finish() -> None:
     MemoryFileSystem._check() asks it for open files without a name, many thousand times in all.
     """
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # not in PyPy
+        gc.freeze()
 
 
 class Both(NamedTuple):

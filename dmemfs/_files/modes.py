@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 
+from .. import _platform
 from .._errors import require_c_int
 from .binary import AppendFile, AppendUpdateFile, BinaryFile, ReadFile, UpdateFile, WriteFile
 
@@ -118,7 +119,7 @@ def check_buffering(how: OpenMode, buffering: int) -> int:
 def flags_of_mode(mode: str) -> int:
     """Return the flags that the builtin `open` hands to an opener."""
     how = OPEN_MODES[mode]
-    flags = getattr(os, "O_CLOEXEC", 0)
+    flags = _platform.O_CLOEXEC
     if "+" in mode:
         flags |= os.O_RDWR
     elif how.creates:

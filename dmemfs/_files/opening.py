@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 from typing import IO, TYPE_CHECKING, Any
 
+from .. import _paths
 from .._nodes.nodes import File
 from .._paths import StrPath
 from .modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
@@ -30,7 +30,7 @@ def open_file(
     how = mode_of(mode)
     check_text_arguments(how, encoding, errors, newline)
     buffering = check_buffering(how, buffering)
-    path = os.fspath(path)
+    path = _paths.fspath(path)
     node = node_to_open(tree, path, how)
     file = how.file_class()
     file._fs = tree

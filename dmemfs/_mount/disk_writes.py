@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from .. import _platform
 from .._paths import StrPath
 from .table import DEVICES
 
@@ -134,7 +135,7 @@ class _System:
             OSError: it is not there.
         """
         try:
-            number = _open(path, os.O_PATH | os.O_CLOEXEC)
+            number = _open(path, _platform.O_PATH | _platform.O_CLOEXEC)
         except OSError as error:
             error.filename = path
             raise

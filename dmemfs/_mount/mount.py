@@ -278,11 +278,7 @@ class _Process:
                 self._points.remove()
             self._is_settled = False
         elif not self._is_settled:
-            former = os.umask(0o077)
-            try:
-                os.umask(former)
-            finally:
-                self.table.umask = former
+            self.table.umask = _platform.umask()
             self._points.install()
             for listener in self._find_listeners():
                 self._farewells.append(listener(self.resolve))

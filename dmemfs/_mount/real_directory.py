@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .. import _platform
 from .._mutex import Mutex
 from .._tree.forking import hold_during_forks
 
@@ -30,7 +31,7 @@ SCRATCH = ("/dev/shm", "/tmp", "/var/tmp")
 _WITHOUT_FILES = "/proc/self/fdinfo"
 """Where nothing can be made either, and only numbers are found."""
 
-_HOLD = getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_HOLD = _platform.O_PATH | _platform.O_DIRECTORY | _platform.O_CLOEXEC
 
 
 class RealDirectory:

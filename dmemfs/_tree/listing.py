@@ -96,7 +96,7 @@ class ScandirIterator(Iterator[DirEntry]):
 
     def __init__(self, fs: Any, path: StrPath, directory: Directory) -> None:
         self._entries: Iterator[DirEntry] | None = None
-        given = os.fspath(path)
+        given = _paths.fspath(path)
         base = _paths.as_text(given)
         found = [
             (name, stat.S_IFMT(node.mode), node.ino)
@@ -196,7 +196,7 @@ class Listing(Lookup):
 
         Complexity: O(nodes). Each directory is looked at when its turn comes, not all at once.
         """
-        pending: list[Any] = [os.fspath(top)]
+        pending: list[Any] = [_paths.fspath(top)]
         while pending:
             path = pending.pop()
             if isinstance(path, tuple):

@@ -98,7 +98,10 @@ class Lookup(Pages):
         """Return the node that `path` leads to, None where it leads to nothing."""
         try:
             return self._resolve(path, follow=follow)[2]
-        except (OSError, ValueError):
+        except OSError:
+            return None
+        except ValueError:
+            _paths.fspath(path)  # has its say about paths of Windows
             return None
 
     # Resolution

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias, cast
 
 from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
+from dmemfs._platform import register_at_fork
 
-from .. import _platform
 from . import opened
 from .abi import LOCK_EXCLUSIVE, LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from .locks import NodeLocks
@@ -308,6 +308,6 @@ _registered = False
 
 def _register_at_fork() -> None:
     global _registered
-    if not _registered and _platform.register_at_fork is not None:
+    if not _registered and register_at_fork is not None:
         _registered = True
-        _platform.register_at_fork(after_in_child=_abandon_files_of_lost_threads)
+        register_at_fork(after_in_child=_abandon_files_of_lost_threads)

@@ -276,11 +276,14 @@ def test_the_file_system_knows_nothing_of_sqlite() -> None:
             assert name.split(".")[0] not in {"dmemfs_sqlite", "sqlite3"}, name_of(path)
 
 
+SHARED = {"dmemfs._mutex", "dmemfs._platform"}
+
+
 def test_the_sqlite_package_uses_what_is_public_only() -> None:
-    """But for the locks of both packages, which are nobody's business outside of them."""
+    """But for what both packages need, and is nobody's business outside of them."""
     for path in (PROJECT / "dmemfs_sqlite").rglob("*.py"):
         for name in imported_modules(path):
-            assert not name.startswith("dmemfs._") or name == "dmemfs._mutex", name_of(path)
+            assert not name.startswith("dmemfs._") or name in SHARED, name_of(path)
 
 
 def test_live_databases_use_of_a_tree_what_is_agreed() -> None:

@@ -231,7 +231,7 @@ class TestMemoryError:
         def refuse(*_: Any, **__: Any) -> Any:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-        return lambda: monkeypatch.setattr(block_pool, "_Segment", refuse)
+        return lambda: monkeypatch.setattr(block_pool._Segment, "of_size", refuse)
 
     @pytest.mark.parametrize("count", [1, BLOCK + 1, 4 * LARGE])
     def test_nothing_changes(self, no_more_mappings: Callable[[], None], count: int) -> None:

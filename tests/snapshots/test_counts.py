@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
-from tests.support.snapshot_states import used_bytes
+from tests.support.snapshot_states import BLOCK, used_bytes
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +167,29 @@ def test_a_restore_may_bring_back_more_nodes_than_there_may_be() -> None:
     fs.rmdir("/one/two")
     fs.mkdir("/more")
     fs._check()
+
+
+def test_beyond_the_limit_of_nodes_files_still_grow() -> None:
+    """Also in a directory with a quota, which asks the whole for its share."""
+    fs = MemoryFileSystem(max_nodes=4)
+    fs.makedirs("/one/two")
+    fs.set_quota("/one", 64 * BLOCK)
+    fs.write_bytes("/one/file", b"")
+    with fs.snapshot() as former:
+        fs.rmdir("/one/two")
+        fs.write_bytes("/other", b"")
+        with fs.snapshot():
+            fs.restore(former)
+            for path in ("/more", "/one/more"):
+                with pytest.raises(QuotaExceededError, match="nodes") as caught:
+                    fs.write_bytes(path, b"")
+                assert caught.value.available < 0
+            fs.write_bytes("/one/file", b"x" * (30 * BLOCK))
+            with fs.open("/one/file", "ab") as file:
+                file.write(b"y" * (30 * BLOCK))
+            fs.rename("/one/file", "/file")
+            assert fs.get_size("/file") == 60 * BLOCK
+            fs._check()
 
 
 def test_an_open_file_that_outlived_a_directory_with_a_quota() -> None:

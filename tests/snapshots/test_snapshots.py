@@ -233,6 +233,21 @@ class TestOrderOfNames:
             memory.restore(snap)
         assert memory.listdir("/d") == before
 
+    @pytest.mark.parametrize("removed", [(), ("0",), ("1", "0"), ("2",), ("2", "1", "0")])
+    def test_of_a_tree_that_lost_some_names_first(
+        self, memory: MemoryFileSystem, removed: tuple[str, ...]
+    ) -> None:
+        memory.makedirs("/top/d")
+        for name in ("1", "0", "2"):
+            memory.write_bytes(f"/top/d/{name}", b"")
+        with memory.snapshot() as snap:
+            for name in removed:
+                memory.remove(f"/top/d/{name}")
+            memory.rmtree("/top")
+            assert snap.listdir("/top/d") == ["1", "0", "2"]
+            memory.restore(snap)
+        assert memory.listdir("/top/d") == ["1", "0", "2"]
+
     def test_of_many_names_those_that_came_back_are_last(self, memory: MemoryFileSystem) -> None:
         memory.mkdir("/d")
         names = [str(number) for number in range(MANY)]

@@ -132,6 +132,31 @@ class TestHoles:
         assert memory.read_bytes("/file") == b"new"
 
 
+ISLANDS = {3: 100, 20: 0, 21: BLOCK - 7, 40: 5000, 59: BLOCK - 9}
+"""Data in a file of 60 blocks that is holes otherwise: where it begins in the block of that number.
+
+One lies across the end of its block.
+"""
+ENDS = [0, 3, 3.5, 4, 20, 20.5, 21, 22, 23, 39, 40.5, 41, 59, 59.99, 60]
+
+
+def test_any_part_of_a_file_of_few_islands(fs: Any) -> None:
+    expected = bytearray(60 * BLOCK)
+    with fs.open("/file", "w+b", buffering=0) as file:
+        file.truncate(len(expected))
+        for block, offset in ISLANDS.items():
+            start = block * BLOCK + offset
+            island = bytes(range(block, block + 9))
+            expected[start : start + 9] = island
+            file.seek(start)
+            file.write(island)
+        for first, last in itertools.combinations(ENDS, 2):
+            for nudge in (-1, 0, 1):
+                begin, end = max(0, int(first * BLOCK) + nudge), int(last * BLOCK) + nudge
+                file.seek(begin)
+                assert file.read(end - begin) == expected[begin:end], (begin, end)
+
+
 class TestLargeOffsets:
     """Positions beyond 32 bits."""
 

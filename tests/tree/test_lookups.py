@@ -243,3 +243,26 @@ def test_open_directory_of_a_removed_tree_takes_nothing_in(memory: Any) -> None:
         assert result[:2] == ("FileNotFoundError", errno.ENOENT), use
     assert memory.listdir("/") == ["file"]
     assert memory.usage("/")[:3] == (0, 1, 0)
+
+
+@pytest.mark.parametrize("path", ["/a/b/c/f", "/a/b/./f", "/a/b/../b/f", "/a/b/.", "/a//b/f"])
+def test_a_directory_is_looked_for_component_by_component_once(
+    memory: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The next path in it is found in a step, however deep it is, but for one that climbs."""
+    memory.makedirs("/a/b/c")
+    memory.write_bytes("/a/b/c/f", b"")
+    memory.write_bytes("/a/b/f", b"")
+    memory._directories.clear()
+    memory._directories[""] = memory._root
+    walks: list[Any] = []
+    walk = type(memory)._walk_text
+    monkeypatch.setattr(
+        type(memory), "_walk_text", lambda self, *given: walks.append(given) or walk(self, *given)
+    )
+    for _ in range(3):
+        assert memory.stat(path)
+    if path in ("/a/b/c/f", "/a/b/./f", "/a//b/f"):
+        assert len(walks) == 1
+    else:
+        assert len(walks) == 3

@@ -144,6 +144,27 @@ def test_huge_sparse_file(memory: Any) -> None:
     assert memory.read_bytes("/f") == b"start"
 
 
+def test_the_largest_size(memory: Any) -> None:
+    largest = 2**63 - 1
+    memory.write_bytes("/f", b"start")
+    memory.truncate("/f", largest)
+    assert memory.stat("/f").st_size == largest
+    with memory.open("/f", "r+b", buffering=0) as file:
+        assert file.seek(0, 2) == file.seek(largest) == largest
+        assert outcome(file.seek, 1, 1)[1] == errno.EINVAL
+        assert file.seek(-2, 2) == largest - 2
+        assert file.read() == b"\0\0"
+        assert file.write(b"") == 0
+        assert outcome(file.write, b"x")[:2] == ("OSError", errno.EFBIG)
+        assert file.truncate(largest - 1) == largest - 1
+        assert file.truncate(largest) == largest
+        assert file.seek(largest - 1) == largest - 1
+        assert file.write(b"x") == 1
+    assert memory.stat("/f").st_size == largest
+    memory.truncate("/f", 5)
+    assert memory.read_bytes("/f") == b"start"
+
+
 LENGTHS = st.one_of(
     st.integers(0, 4 * BLOCK),
     st.sampled_from(SIZES),

@@ -21,13 +21,6 @@ from tests.support.snapshot_states import (
 )
 
 
-@pytest.fixture
-def built(memory: MemoryFileSystem) -> MemoryFileSystem:
-    """Return a file system with a tree that has some of everything."""
-    build(memory)
-    return memory
-
-
 def without_ctime(states: dict[str, State]) -> dict[str, State]:
     """Return states without the times that nobody can set."""
     return {path: state._replace(times=state.times[:1] * 2) for path, state in states.items()}

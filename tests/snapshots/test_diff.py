@@ -9,17 +9,10 @@ import pytest
 
 from dmemfs import Difference, MemoryFileSystem
 from tests.support.comparison import outcome
-from tests.support.snapshot_states import BLOCK, CHANGES, LARGE, build, difference_between, state_of
+from tests.support.snapshot_states import BLOCK, CHANGES, LARGE, difference_between, state_of
 
 WHOLE = b"written in one piece"
 LARGE_SIZE = LARGE + 2 * BLOCK
-
-
-@pytest.fixture
-def built(memory: MemoryFileSystem) -> MemoryFileSystem:
-    """Return a file system with a tree that has some of everything."""
-    build(memory)
-    return memory
 
 
 def same_difference(found: Difference, wanted: Difference) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem, Snapshot
 from tests.support.comparison import outcome, picture, same_files
-from tests.support.snapshot_states import BLOCK, CHANGES, LARGE, build, state_of, used_bytes
+from tests.support.snapshot_states import BLOCK, CHANGES, LARGE, state_of, used_bytes
 
 PATHS = [
     "/",
@@ -105,13 +105,6 @@ def answers(fs: Any) -> dict[tuple[str, str], Any]:
         for path in PATHS
     }
     return asked | {("glob", pattern): fs.glob(pattern) for pattern in PATTERNS}
-
-
-@pytest.fixture
-def built(memory: MemoryFileSystem) -> MemoryFileSystem:
-    """Return a file system with a tree that has some of everything."""
-    build(memory)
-    return memory
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -10,14 +10,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
 from tests.support.comparison import same_files
-from tests.support.snapshot_states import CHANGES, build, state_of, used_bytes, used_nodes
-
-
-@pytest.fixture
-def built(memory: MemoryFileSystem) -> MemoryFileSystem:
-    """Return a file system with a tree that has some of everything."""
-    build(memory)
-    return memory
+from tests.support.snapshot_states import CHANGES, state_of, used_bytes, used_nodes
 
 
 class BlockError(Exception):

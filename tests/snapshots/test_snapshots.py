@@ -25,13 +25,6 @@ from tests.support.snapshot_states import (
 MANY = 5000  # names, more than a directory may have to come back in order
 
 
-@pytest.fixture
-def built(memory: MemoryFileSystem) -> MemoryFileSystem:
-    """Return a file system with a tree that has some of everything."""
-    build(memory)
-    return memory
-
-
 class TestRestore:
     """The file system goes back to what it was, whatever happened since."""
 

@@ -14,6 +14,7 @@ import pytest
 
 import dmemfs
 from dmemfs import MemoryFileSystem
+from dmemfs._tree import forking
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork()"),
@@ -243,3 +244,12 @@ def test_signals_while_a_fork_is_under_way_leave_no_lock_held() -> None:
         check=False,
     )
     assert run.stdout.startswith("done"), run.stderr
+
+
+def test_what_a_snapshot_shows_has_no_lock_of_its_own() -> None:
+    fs = MemoryFileSystem()
+    with fs.snapshot() as snapshot:
+        before = len(forking._locks)
+        assert snapshot.exists("/")
+        assert snapshot._view()._lock is fs._lock
+        assert len(forking._locks) == before

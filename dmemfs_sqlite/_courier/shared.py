@@ -276,7 +276,7 @@ class SharedDatabase:
 SharedDatabase.__module__ = "dmemfs_sqlite"  # where users find it
 
 
-class _Counted:
+class SharedConnection:
     """What the connections of a shared database have in addition."""
 
     _finalizer: weakref.finalize[Any, Any] | None = None
@@ -296,4 +296,4 @@ class _Counted:
 
 @functools.cache
 def _counted_class(base: Any) -> type[sqlite3.Connection]:
-    return type(f"Shared{base.__name__}", (_Counted, base), {})
+    return type(f"Shared{base.__name__}", (SharedConnection, base), {"__module__": "dmemfs_sqlite"})

@@ -19,6 +19,7 @@ import pytest
 from dmemfs_sqlite import save_db
 from dmemfs_sqlite._cli import main
 from dmemfs_sqlite._demo.demo import DemoError, run_demo
+from tests.support.programs import started
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -329,15 +330,7 @@ def test_an_interrupt_ends_it_at_once_and_leaves_no_file(
     function: str, replacement: str, tmp_path: Path
 ) -> None:
     program = BLOCK.format(function=function, replacement=replacement)
-    process = subprocess.Popen(
-        [sys.executable, "-B", "-c", program],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+    with started(tmp_path, "-c", program) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("blocked"):  # four threads may say so on one line

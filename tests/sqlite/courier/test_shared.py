@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sqlite3
 import threading
 import weakref
@@ -353,3 +354,10 @@ def test_a_blocked_writer_delays_nobody_who_connects(fs: MemoryFileSystem) -> No
             assert saved.wait(WAIT)
         writer.close()
     assert stored_marks(fs) == {"row", "open"}
+
+
+def test_connections_are_of_a_class_with_a_name_of_its_own(fs: MemoryFileSystem) -> None:
+    with closing(SharedDatabase(fs, PATH).connect()) as connection:
+        assert re.match(r"<dmemfs_sqlite\.Shared(Waiting)?Connection object", repr(connection))
+        with pytest.raises(TypeError, match=r"^SharedConnection\.close\(\) takes"):
+            connection.close(1)  # type: ignore[call-arg]

@@ -227,9 +227,9 @@ class _Source:
     def release(self) -> None:
         """Let the database go; a later connect() begins a new one."""
         with self._mutex:
-            if self._keeper is not None:
-                self._keeper.close()
-                self._keeper = None
+            keeper, self._keeper = self._keeper, None  # first: a closed one is of no use
+            if keeper is not None:
+                keeper.close()
 
 
 def _release_with(engine: Engine, source: _Source) -> None:

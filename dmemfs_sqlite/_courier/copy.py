@@ -237,8 +237,8 @@ class Database:
         if former <= SHORT_BUSY_TIMEOUT:
             yield
             return
-        self.set_busy_timeout(SHORT_BUSY_TIMEOUT / 1000)
         try:
+            self.set_busy_timeout(SHORT_BUSY_TIMEOUT / 1000)
             yield
         finally:
             self.set_busy_timeout(former / 1000)

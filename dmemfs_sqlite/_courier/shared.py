@@ -11,12 +11,10 @@ import warnings
 import weakref
 from typing import Any, Self
 
-from dmemfs._mutex import Mutex
-
 from .._engine.memory_database import connect_memory
 from .._engine.sql import query_value
 from .._engine.uri import memory_uri, require_memory_uri
-from .._engine.waiting import Deadline, WaitingConnection
+from .._engine.waiting import Deadline, WaitingConnection, work_mutex
 from .._errors import UnsavedError
 from .._vfs.paths import PathLike
 from .copy import Database
@@ -61,11 +59,13 @@ class SharedDatabase:
         self._uri = memory_uri(f"shared-{os.getpid()}-{next(_numbers)}")
         # Guards the fields below; nobody waits for a database lock while holding it,
         # except the first connection, for which all others have to wait anyway.
-        self._mutex = Mutex()
+        self._mutex = work_mutex(f"loading {self._path!r}")
         # One save at a time; taken before the mutex where both are needed.
-        self._saving = Mutex()
+        self._saving = work_mutex(f"saving {self._path!r}")
         self._keeper: sqlite3.Connection | None = None
-        self._connections = 0
+        # One for each connection that is not closed: those that are alive are counted, so that no
+        # interrupt can make the count wrong.
+        self._leases: set[_Lease] = set()
         # Counts every connect(), so that a save can tell whether one came in between.
         self._generation = 0
         self._saved_version: int | None = None
@@ -84,7 +84,7 @@ class SharedDatabase:
     @property
     def connections(self) -> int:
         """How many connections of `connect()` are open."""
-        return self._connections
+        return sum(lease() is not None for lease in list(self._leases))
 
     @property
     def in_memory(self) -> bool:
@@ -103,6 +103,7 @@ class SharedDatabase:
         Raises:
             SnapshotError: The file is no sound database.
             sqlite3.ProgrammingError: The shared database is closed.
+            BusyError: Another thread did not end loading the file within five minutes.
             OSError: The file cannot be read.
 
         Complexity:
@@ -111,22 +112,23 @@ class SharedDatabase:
         with self._mutex:
             if self._closed:
                 raise sqlite3.ProgrammingError("Cannot operate on a closed shared database.")
-            found = self._keeper is not None
+            return self._join(connect_kwargs)
+
+    def _join(self, connect_kwargs: dict[str, Any]) -> sqlite3.Connection:
+        found = self._keeper is not None
+        connect_kwargs.setdefault("timeout", self._timeout)
+        connect_kwargs["factory"] = _counted_class(self._base_class(connect_kwargs))
+        try:
             if not found:
                 self._load()
-            connect_kwargs.setdefault("timeout", self._timeout)
-            connect_kwargs["factory"] = _counted_class(self._base_class(connect_kwargs))
-            try:
-                connection = connect_memory(self._uri, **connect_kwargs)
-            except BaseException:
-                # What was found may be the only copy, kept since a save failed.
-                if not found:
-                    self._close_keeper_if_unused()
-                raise
-            self._connections += 1
-            self._generation += 1
+            connection = connect_memory(self._uri, **connect_kwargs)
             connection._count(self)  # type: ignore[attr-defined]
-            return connection
+        except BaseException:
+            # What was found may be the only copy, kept since a save failed.
+            if not found:
+                self._close_keeper_if_unused()
+            raise
+        return connection
 
     def save(self) -> int:
         """Save the committed content now.
@@ -149,8 +151,8 @@ class SharedDatabase:
             version = self._version(keeper)
             size = save_db(self._fs, self._path, keeper, timeout=self._timeout)
             with self._mutex:
-                self._saved_version = version
                 self._discarded = False
+                self._saved_version = version
             return size
 
     def discard(self) -> None:
@@ -206,33 +208,34 @@ class SharedDatabase:
         except FileNotFoundError:
             keeper = connect_memory(self._uri, timeout=self._timeout, **options)
             self._saved_version = None
-        self._keeper = keeper
         self._discarded = False
+        self._keeper = keeper  # at the end: from here on it counts
 
-    def _released(self) -> None:
-        """Count one connection less, and save after the last one."""
+    def _released(self, lease: _Lease) -> None:
+        """Count one connection less, and save after the last one; may be done again."""
         with self._mutex:
-            self._connections -= 1
-            if self._connections:
+            self._leases.discard(lease)
+            if self.connections:
                 return
         try:
             self._save_and_let_go()
         except UnsavedError:
             # Whoever has connected in the meantime will save.
-            if not self._connections:
+            if not self.connections:
                 raise
 
-    def _dropped(self) -> None:
+    def _dropped(self, lease: _Lease) -> None:
         """Count a connection that the garbage collector has found.
 
         This may interrupt a thread that holds any lock, the file system's or ours, so that
         nothing may be waited for here.
         """
-        threading.Thread(target=self._release_dropped, name=f"save {self._path}").start()
+        work = functools.partial(self._release_dropped, lease)
+        threading.Thread(target=work, name=f"save {self._path}").start()
 
-    def _release_dropped(self) -> None:
+    def _release_dropped(self, lease: _Lease) -> None:
         try:
-            self._released()
+            self._released(lease)
         except UnsavedError as error:
             warnings.warn(str(error), ResourceWarning, stacklevel=2, source=self)
 
@@ -240,7 +243,7 @@ class SharedDatabase:
         """Save what was changed, and free the memory if nobody can have changed it since."""
         with self._saving:
             with self._mutex:
-                generation = None if self._connections else self._generation
+                generation = None if self.connections else self._generation
             self._save_if_changed()
             with self._mutex:
                 # Otherwise somebody has connected, and whoever closes last will be here again.
@@ -268,12 +271,22 @@ class SharedDatabase:
             return database.retry(lambda: int(query_value(keeper, "PRAGMA data_version")))
 
     def _close_keeper_if_unused(self) -> None:
-        if self._keeper is not None and not self._connections:
-            self._keeper.close()
-            self._keeper = None
+        keeper = self._keeper
+        if keeper is not None and not self.connections:
+            self._keeper = None  # first: a closed one would be of no use to anybody
+            keeper.close()
 
 
 SharedDatabase.__module__ = "dmemfs_sqlite"  # where users find it
+
+
+class _Lease(weakref.ref[Any]):
+    """Stands for a connection as long as it is alive."""
+
+    __slots__ = ()
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 class SharedConnection:
@@ -282,16 +295,27 @@ class SharedConnection:
     _finalizer: weakref.finalize[Any, Any] | None = None
 
     def _count(self, owner: SharedDatabase) -> None:
-        # The finalizer keeps the owner alive as long as it has connections.
+        """Be counted, with the mutex of the owner held."""
         self._owner = owner
-        self._finalizer = weakref.finalize(self, SharedDatabase._dropped, owner)
+        self._lease = lease = _Lease(self)
+        # The finalizer keeps the owner alive as long as it has connections.
+        self._finalizer = weakref.finalize(self, SharedDatabase._dropped, owner, lease)
         self._finalizer.atexit = False
+        owner._generation += 1
+        owner._leases.add(lease)
 
     def close(self) -> None:
         super().close()  # type: ignore[misc]
-        # detach() answers once only, so that a second close() is not counted.
-        if self._finalizer is not None and self._finalizer.detach() is not None:
-            self._owner._released()
+        finalizer = self._finalizer
+        if finalizer is None or not finalizer.alive:
+            return
+        try:
+            self._owner._released(self._lease)
+        except Exception:
+            finalizer.detach()  # a second close() is not counted
+            raise
+        # An interrupt has left it, so that a second close() goes on, or the garbage collector.
+        finalizer.detach()
 
 
 @functools.cache

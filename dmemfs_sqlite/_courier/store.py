@@ -15,9 +15,8 @@ from typing import Any, get_type_hints
 from urllib.parse import quote, unquote
 
 from dmemfs import MemoryFileSystem
-from dmemfs._mutex import Mutex
 
-from .._engine.waiting import Deadline
+from .._engine.waiting import Deadline, work_mutex
 from .._errors import SnapshotError
 from .._vfs.paths import PathLike
 from .copy import Database, Progress
@@ -78,7 +77,7 @@ class SnapshotStore:
         self._directory = os.fsdecode(directory)
         self._keep = keep
         # Between choosing the next number and using it.
-        self._mutex = Mutex()
+        self._mutex = work_mutex(f"saving a version in {self._directory!r}")
 
     def versions(self) -> list[Version]:
         """Return all versions, oldest first; other files in the directory are left out.

@@ -13,10 +13,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from dmemfs._mutex import Mutex
+
+from .._errors import BusyError
+
 _Result = TypeVar("_Result")
 
 _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.02
+# Seconds for which a thread waits for another one that builds, loads or saves.
+_LONGEST_WORK = 300.0
 
 
 def is_lock_conflict(error: sqlite3.Error) -> bool:
@@ -41,6 +47,35 @@ class Deadline:
         """Sleep a little, longer each time, and at most until the deadline."""
         time.sleep(max(0.0, min(self._pause, self._end - time.monotonic())))
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+class WorkMutex(Mutex):
+    """A mutex that is held for long, while something is built, loaded or saved.
+
+    Attributes:
+        work: what whoever has it does.
+    """
+
+    __slots__ = ("work",)
+
+    work: str
+
+    def __enter__(self) -> bool:
+        # One line, as in Mutex.
+        return (*map(self.acquire, (True,), (_LONGEST_WORK,)),) == (True,) or self._give_up()
+
+    def _give_up(self) -> bool:
+        raise BusyError(
+            f"another thread was {self.work} for {_LONGEST_WORK:g} s, and has not ended: see what "
+            "it waits for, and try again"
+        )
+
+
+def work_mutex(work: str) -> WorkMutex:
+    """Return a new mutex for what is to be said of it as "another thread was ..."."""
+    mutex = WorkMutex()
+    mutex.work = work
+    return mutex
 
 
 def retry_while_locked(operation: Callable[[], _Result], timeout: float) -> _Result:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from dmemfs import MemoryFileSystem
-from dmemfs._mutex import Mutex
 
+from .._engine.waiting import work_mutex
 from .connect import connect
 from .template import DatabaseTemplate
 
@@ -24,7 +24,7 @@ class Images:
 
     def __init__(self) -> None:
         self._images: dict[Any, bytes] = {}
-        self._mutex = Mutex()
+        self._mutex = work_mutex("building what a database begins with")
 
     def of(self, beginning: Beginning) -> bytes:
         """Return the bytes of the database file with which a database begins.

@@ -7,20 +7,18 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any, Self
 
 from dmemfs import MemoryFileSystem
-from dmemfs._mutex import Mutex
 
-from .._engine.waiting import Deadline
+from .._engine.waiting import Deadline, WorkMutex
 from .._errors import BusyError
-from .._vfs.paths import remove_sidecars
+from .._vfs.paths import SIDECARS
 from .committed import read_committed
 from .connect import Journal, connect
 
 _DIRECTORY = "/.templates"
-# Seconds for which a thread waits for another one that builds.
-_LONGEST_BUILD = 300.0
 
 Key = str | Callable[[], str]
 
@@ -69,11 +67,7 @@ class DatabaseTemplate:
             raise ValueError("the template holds the bytes that it was made of, and nothing else")
 
         self = cls(fs, refuse)
-        fs.makedirs(_DIRECTORY, exist_ok=True)
-        fs.write_bytes(self._path, image)
-        # What was written into lies in blocks, which the copies then share one by one.
-        with fs.open(self._path, "r+b", buffering=0) as file:
-            file.write(image[:1])
+        fs._do_all_or_nothing(partial(_write_in_blocks, fs, self._path, image))
         self._built_for = ""
         return self
 
@@ -101,11 +95,11 @@ class DatabaseTemplate:
         Complexity:
             Independent of the size of the database, but for a few bytes per block of 64 KiB.
         """
-        with self._mutex:
-            self._build_if_needed()
-            copy = f"{self._path[:-3]}-{next(self._numbers)}.db"
-            self._fs.copy(self._path, copy)
+        copy = f"{self._path[:-3]}-{next(self._numbers)}.db"
         try:
+            with self._mutex:
+                self._build_if_needed()
+                self._fs.copy(self._path, copy)
             return connect(self._fs, copy, journal=journal, delete_on_close=True, **connect_kwargs)
         except BaseException:
             with suppress(OSError):
@@ -132,32 +126,40 @@ class DatabaseTemplate:
             self._built_for = key
 
     def _rebuild(self) -> None:
-        self._fs.makedirs(_DIRECTORY, exist_ok=True)
         new = f"{self._path}.building"
+        self._fs.makedirs(_DIRECTORY, exist_ok=True)
         try:
             with closing(connect(self._fs, new)) as connection:
                 self._build(connection)
                 connection.commit()
+            self._built_for = None  # what is there from now on is not of the former key
             self._fs.replace(new, self._path)
         except BaseException:
-            remove_sidecars(self._fs, new)
-            with suppress(OSError):
-                self._fs.remove(new)
+            for suffix in (*SIDECARS, ""):
+                with suppress(OSError):
+                    self._fs.remove(new + suffix)
             raise
+
+
+def _write_in_blocks(fs: MemoryFileSystem, path: str, image: bytes) -> None:
+    """Write a file so that copies of it share its blocks one by one: what was written into."""
+    fs.makedirs(_DIRECTORY, exist_ok=True)
+    fs.write_bytes(path, image)
+    with fs.open(path, "r+b", buffering=0) as file:
+        file.write(image[:1])
 
 
 DatabaseTemplate.__module__ = "dmemfs_sqlite"  # where users find it
 
 
-class _BuildMutex(Mutex):
-    """Held while the template is built or copied, which has a time limit."""
+class _BuildMutex(WorkMutex):
+    """Held while the template is built or copied."""
 
     __slots__ = ()
+
+    work = "building the template"
 
     def __enter__(self) -> bool:
         if self._is_owned():
             raise BusyError("this very thread is building the template, and asks for it meanwhile")
-        for is_taken in map(self.acquire, (True,), (_LONGEST_BUILD,)):  # see Mutex
-            if is_taken:
-                return True
-        raise BusyError(f"another thread was building the template for {_LONGEST_BUILD:g} s")
+        return super().__enter__()

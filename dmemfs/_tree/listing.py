@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 import warnings
 from collections.abc import Callable, Iterator
+from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from typing import Any
 
 from .. import _paths
@@ -50,19 +50,19 @@ class DirEntry:
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Tell whether it is a directory, or a symbolic link to one."""
-        return self._kind == stat.S_IFDIR or (
-            self._kind == stat.S_IFLNK and follow_symlinks and self._leads_to(stat.S_IFDIR)
+        return self._kind == S_IFDIR or (
+            self._kind == S_IFLNK and follow_symlinks and self._leads_to(S_IFDIR)
         )
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """Tell whether it is a regular file, or a symbolic link to one."""
-        return self._kind == stat.S_IFREG or (
-            self._kind == stat.S_IFLNK and follow_symlinks and self._leads_to(stat.S_IFREG)
+        return self._kind == S_IFREG or (
+            self._kind == S_IFLNK and follow_symlinks and self._leads_to(S_IFREG)
         )
 
     def is_symlink(self) -> bool:
         """Tell whether it is a symbolic link."""
-        return self._kind == stat.S_IFLNK
+        return self._kind == S_IFLNK
 
     def is_junction(self) -> bool:
         """Tell whether it is a Windows junction, which this file system has not."""
@@ -70,7 +70,7 @@ class DirEntry:
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         """Return the attributes; asked for once, then remembered."""
-        follow = follow_symlinks and self._kind == stat.S_IFLNK
+        follow = follow_symlinks and self._kind == S_IFLNK
         try:
             return self._stats[follow]
         except AttributeError:
@@ -86,7 +86,7 @@ class DirEntry:
 
     def _leads_to(self, kind: int) -> bool:
         try:
-            return stat.S_IFMT(self.stat().st_mode) == kind
+            return S_IFMT(self.stat().st_mode) == kind
         except FileNotFoundError:
             return False
 
@@ -99,8 +99,7 @@ class ScandirIterator(Iterator[DirEntry]):
         given = _paths.fspath(path)
         base = _paths.as_text(given)
         found = [
-            (name, stat.S_IFMT(node.mode), node.ino)
-            for name, node in list(directory.children.items())
+            (name, S_IFMT(node.mode), node.ino) for name, node in list(directory.children.items())
         ]
         self._entries = _each_entry(fs, given, base, found)
 

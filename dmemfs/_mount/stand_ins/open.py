@@ -22,6 +22,7 @@ from ..._files.modes import (
     check_buffering,
     check_text_arguments,
     flags_of_mode,
+    mode_error,
 )  # fmt: skip
 from ..._files.opening import finish, mode_of, text_file
 from ..._nodes.nodes import Directory, File, Symlink
@@ -212,7 +213,10 @@ class PatchedOpen(Home):
         closefd: bool,
         frame: FrameType,
     ) -> Any:
-        how = mode_of(mode)
+        try:
+            how = OPEN_MODES[mode]
+        except (KeyError, TypeError):
+            raise mode_error(mode) from None
         if encoding is not None or errors is not None or newline is not None:
             check_text_arguments(how, encoding, errors, newline)
         if buffering != -1:

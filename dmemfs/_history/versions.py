@@ -117,6 +117,13 @@ class Version:
             yield version
             version = version.following
 
+    def latest(self) -> Version:
+        """Return the version next to the present."""
+        version = self
+        while version.following is not None:
+            version = version.following
+        return version
+
     def state_of_file(self, node: File) -> FileState:
         """Return what a file was in this version."""
         for version in self.on_the_way():

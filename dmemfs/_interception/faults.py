@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import operator
 import os
+import weakref
 from typing import Any
 
 from .. import _paths
@@ -37,7 +38,7 @@ class Fault(NotCopyable):
         self.calls: int = 0
         self.failures: int = 0
         self.closed: bool = False
-        self._fs = fs
+        self._fs = weakref.ref(fs)  # which refers to this
         self._pattern = pattern
         self._error = error
         self._after = after
@@ -50,15 +51,18 @@ class Fault(NotCopyable):
 
     def close(self) -> None:
         """Let the operations succeed again."""
+        fs = self._fs()
+        if fs is None:
+            self.closed = True
+            return
         try:
-            if not self._fs._try_lock(False):
-                self._fs._wait_for_lock()
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             if not self.closed:
                 self.closed = True
-                fs = self._fs
                 intercept(fs, (one for one in fs._interceptors if one is not self))
         finally:
-            self._fs._unlock()
+            fs._unlock()
 
     def __enter__(self) -> Fault:
         return self
@@ -80,8 +84,10 @@ class Fault(NotCopyable):
         return request.error(self._error)
 
     def _concerns(self, request: Request, pattern: str) -> bool:
+        fs = self._fs()
+        assert fs is not None, "it asks"
         for path in request.places():
-            text = path_asked_for(self._fs, path, request.node)
+            text = path_asked_for(fs, path, request.node)
             if text is not None and matches_path(text, pattern):
                 return True
         return False

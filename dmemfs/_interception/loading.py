@@ -40,7 +40,13 @@ class RealEntries:
     """
 
     def __init__(self, fs: Tree) -> None:
-        self._fs = fs
+        self._reference = weakref.ref(fs)  # what is not loaded refers to this
+
+    @property
+    def _fs(self) -> Tree:
+        fs = self._reference()
+        assert fs is not None, "whoever looks into it refers to it"
+        return fs
 
     def make_node(self, path: str, status: os.stat_result, parent: Directory) -> Node | None:
         """Return a node, not in the tree yet, for what is at a real path.
@@ -80,13 +86,14 @@ class RealEntries:
 
         def load() -> dict[str, Node]:
             if not entries:
+                fs = self._fs
                 try:
-                    if not self._fs._try_lock(False):
-                        self._fs._wait_for_lock()
+                    if not fs._try_lock(False):
+                        fs._wait_for_lock()
                     if not entries:
                         self._load_entries(path, directory, entries)
                 finally:
-                    self._fs._unlock()
+                    fs._unlock()
             return entries[0]
 
         def load_again(fs: Tree, copy: Directory) -> None:
@@ -156,9 +163,10 @@ class RealEntries:
         parent: Directory,
         blocks: UnreadBlocks,
     ) -> None:
+        fs = self._fs
         try:
-            if not self._fs._try_lock(False):
-                self._fs._wait_for_lock()
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
             with _open(path, "rb") as real:
                 data = real.read()
             if len(data) != size:
@@ -168,7 +176,7 @@ class RealEntries:
                     f"looked into and has {len(data):,} now; add it anew",
                     path,
                 )
-            read = BlockList.borrow(data, self._fs._pool)
+            read = BlockList.borrow(data, fs._pool)
             file = found()
             try:
                 if file is None or not blocks.are_of(file):
@@ -178,7 +186,7 @@ class RealEntries:
             finally:
                 del file  # see UnlinkedRecord
         finally:
-            self._fs._unlock()
+            fs._unlock()
 
     def _count_and_fill(
         self, path: str, file: File, parent: Directory, blocks: UnreadBlocks, read: BlockList

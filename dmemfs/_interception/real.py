@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import weakref
 from time import time_ns
 from typing import Any
 
@@ -133,7 +134,7 @@ class ReadOnly:
     operations = _CHANGES_OF_NODES | _CHANGES_OF_ENTRIES
 
     def __init__(self, fs: Tree) -> None:
-        self._fs = fs
+        self._fs = weakref.ref(fs)  # which refers to this
         self.tops: set[Node] = set()
 
     def obstacle(self, request: Request) -> BaseException | None:
@@ -150,15 +151,15 @@ class ReadOnly:
     def _is_read_only(self, path: Any, request: Request) -> bool:
         operation = request.operation
         follow = operation in _CHANGES_OF_NODES
-        text = path_asked_for(self._fs, path, request.node)
+        fs = self._fs()
+        assert fs is not None, "it asks"
+        text = path_asked_for(fs, path, request.node)
         try:
             if text is None:
                 return False
             # As it is given: what leads through a symbolic link is not where it seems to be.
             given = path if request.node is None else text
-            directory, _, node, _ = self._fs._walk_path(
-                given, follow=follow, follow_with_slash=True
-            )
+            directory, _, node, _ = fs._walk_path(given, follow=follow, follow_with_slash=True)
         except (OSError, ValueError):
             return False  # what is about to be done finds the same error
         if node is not None and operation in _MAKE_THE_LAST_PATH and path is request.paths[-1]:

@@ -359,6 +359,13 @@ class Account(ByteAccount):
                 self.aside_nodes += 1
                 self.max_nodes += 1
 
+    def dismantle(self) -> None:
+        """Refer to no other account, nor in a circle to this one: nothing is counted any more."""
+        self.accounts = []
+        self._unlinked = set()
+        self._gone.clear()
+        del self.parent, self.root
+
     def all_records(self) -> list[UnlinkedRecord]:
         """Return the records of unlinked files, and of those that may become so."""
         return list(self._unlinked)

@@ -55,8 +55,9 @@ class _View:
 
         Directories refer to each other in circles: what they show must not wait for the collector.
         """
-        for entries in list(self._entries.values()):
-            entries.clear()
+        for node in list(self._shown.values()):
+            if isinstance(node, Directory):
+                node.children = {}
         self._entries.clear()
         self._shown.clear()
         if self.hold is not None:

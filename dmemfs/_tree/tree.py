@@ -13,6 +13,7 @@ from .._nodes.nodes import Directory, File, Node
 from .._paths import StrPath
 from .attributes import Attributes
 from .copying import Copying
+from .dismantling import dismantling_of
 from .listing import Listing
 from .quotas import Quotas
 from .storage import Cursor
@@ -34,6 +35,7 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
     ) -> None:
         super().__init__(max_bytes, max_nodes, lock)
         self._paths_found: weakref.WeakKeyDictionary[File, str] = weakref.WeakKeyDictionary()
+        self._dismantling = dismantling_of(self)
 
     def _ask(
         self, operation: str, *paths: Any, node: Node | None = None, changes: bool | None = None

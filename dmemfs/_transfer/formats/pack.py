@@ -253,7 +253,8 @@ class PackReader:
             # What lies between two holes is at least a block, the end of the file aside.
             segments, taken = decode_map(size, self._take, most_bytes // BLOCK_SIZE + 1)
             stored -= taken
-        entry = entry._replace(size=size, segments=segments, pieces=lambda: self._pieces(entry))
+        plain = entry._replace(size=size, segments=segments)
+        entry = plain._replace(pieces=lambda: self._pieces(plain))
         if size > LARGEST_FILE or not check_segments(segments, size) or entry.stored != stored:
             raise ValueError(f"the holes of {path!r}")
         return entry

@@ -15,7 +15,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from .._errors import QuotaExceededError
-from .._tree.storage import LARGEST_FILE
+from .._nodes.nodes import LARGEST_FILE
 from .raw import (
     BUFFERED,
     CLOSED,

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import _platform
 from .._errors import NotCopyable, os_error, report_unraisable
-from .._nodes.nodes import File
-from .._tree.storage import LARGEST_FILE
+from .._nodes.nodes import LARGEST_FILE, File
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

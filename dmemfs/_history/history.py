@@ -15,9 +15,11 @@ snapshot is taken or restored by code that interrupts an operation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .._nodes.accounts import UnlinkedAccount
-from .._nodes.content import BlockList, Content, kept_of
+from .._nodes.content import BlockList, Content, content_size, kept_of
+from .._nodes.kernel_files import KernelContent, KernelFile
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .releasing import release
 from .restoring import Restoration
@@ -158,6 +160,52 @@ def newly_kept(tree: Remembering, node: File, content: Content | None) -> int:
     return 0 if image is None else kept_of(image, content) - kept_of(image, node.content)
 
 
+def hand_to_kernel(tree: Remembering, node: File, content: KernelContent) -> None:
+    """Let the kernel's file `content`, which has the same bytes, be the content of `node`.
+
+    What a snapshot has of it is a copy of its own from then on: no other can be kept, since nobody
+    is told before the kernel changes the file.
+    """
+    if tree._newest is not None:
+        preserve(tree, node)
+    _keep(tree, newly_kept(tree, node, None))
+    node.account.used += content.counted - node.stored_bytes()
+    node.content = content  # type: ignore[assignment]
+    node.__class__ = KernelFile
+    tree._in_kernel[content.key] = node  # type: ignore[assignment]
+
+
+def take_from_kernel(tree: Remembering, node: File) -> KernelContent:
+    """Let a file be an ordinary one again, with a copy of its content; return the kernel's."""
+    kernel: Any = node.content
+    kernel.look(node)
+    content = kernel.plain()
+    size, stored = content_size(content)
+    node.__class__ = File
+    node.content, node.size = content, size
+    node.account.used += stored - kernel.counted
+    tree._in_kernel.pop(kernel.key, None)
+    return kernel  # type: ignore[no-any-return]
+
+
+def keep_apart(tree: Remembering, node: KernelFile) -> None:
+    """Keep a copy of what the kernel may change at any time, unless that was done before."""
+    newest = tree._newest
+    if newest is not None and node not in newest.files:
+        preserve(tree, node)
+        image = image_of(tree, node)
+        if image is not None:
+            _keep(tree, content_size(image)[1])
+
+
+def _keep(tree: Remembering, kept: int) -> None:
+    """Count bytes that only a snapshot keeps from now on."""
+    if kept:
+        tree._account.used += kept
+        tree._account.aside += kept
+        tree._newest.held += kept  # type: ignore[union-attr]
+
+
 def keep_in_blocks(tree: Remembering, node: File, content: Content, blocks: BlockList) -> None:
     """Let `blocks` be the content of `node`, and a copy of them its image.
 
@@ -215,6 +263,8 @@ def keep_version(tree: Remembering) -> Version:
     if newest is not None:
         newest.following = version
     tree._newest = version
+    for node in list(tree._in_kernel.values()):
+        keep_apart(tree, node)
     return version
 
 
@@ -234,12 +284,16 @@ def restore_version(tree: Remembering, version: Version) -> Restoration:
     Returns:
         What refers to all that was replaced, to be dropped when the lock is released.
     """
+    handed = [(node, take_from_kernel(tree, node)) for node in list(tree._in_kernel.values())]
     restoration = Restoration(tree, version)
     try:
         restoration.prepare()
         restoration.complete()
     finally:
         tree._restoration = None
+        for node, content in handed:
+            content.replace(node.content)
+            hand_to_kernel(tree, node, content)
     if not all(version.holders for version in restoration.passed):
         _release_astray(tree)  # one may be at the end of a way by now, and of no more use
     return restoration

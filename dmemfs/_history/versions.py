@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeAlias
 
 from .._mutex import Lock
 from .._nodes.accounts import Account, ByteAccount
-from .._nodes.content import BlockList
+from .._nodes.content import BlockList, content_size
+from .._nodes.kernel_files import KernelContent, KernelFile
 from .._nodes.nodes import Directory, File, Node, Owner, Symlink
 
 FileState: TypeAlias = tuple[bytes | BlockList, int, int, int, int, int, Owner, int, ByteAccount]
@@ -187,6 +188,7 @@ class Remembering(Protocol):
             that raises prevents it.
         _holds: what keeps versions.
         _dropped, _let_go: the holds to be let go of; notes one more.
+        _in_kernel: the files that the kernel has too, by the key of their content.
         _some_are_astray: whether there may be versions that nobody holds.
     """
 
@@ -196,6 +198,7 @@ class Remembering(Protocol):
     _account: Account
     _root: Directory
     _directories: dict[str, Directory]
+    _in_kernel: dict[Any, KernelFile]
     _newest: Version | None
     _restoration: Unfinished | None
     _restore_guards: list[Callable[[Collection[Node]], None]]
@@ -238,6 +241,9 @@ def sealed_content(node: File) -> bytes | BlockList:
         sealed = bytes(content)
         if node.content is content and sealed == content:  # no signal handler has written
             node.content = sealed
+    if isinstance(node, KernelFile):
+        kernel: KernelContent = node.content
+        return kernel.plain()
     return content
 
 
@@ -252,8 +258,9 @@ def shared_content(node: File) -> bytes | BlockList:
 
 def file_state(node: File, content: bytes | BlockList) -> FileState:
     """Return what a file is, with `content` for its content."""
+    size = content_size(content)[0] if node.__class__ is KernelFile else node.size
     return (
-        content, node.size, node.mode, node.mtime, node.ctime, node.atime,
+        content, size, node.mode, node.mtime, node.ctime, node.atime,
         node.owner, node.nlink, node.account,
     )  # fmt: skip
 

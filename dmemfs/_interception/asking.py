@@ -336,7 +336,7 @@ def _asking_truncate(method: _Method) -> _Method:
 def _ask_for_cursor(fs: Tree, operation: str, cursor: Cursor) -> None:
     node = cursor._node
     try:
-        if type(node) is File:  # else the file object is closed, and that is the error to raise
+        if isinstance(node, File):  # else the file object is closed, and that is the error to raise
             ask(fs, operation, cursor.name, node=node)
     finally:
         del cursor, node  # see UnlinkedRecord

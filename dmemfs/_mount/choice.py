@@ -11,7 +11,7 @@ from types import MethodType
 from typing import Any
 
 from .._errors import os_error
-from .descriptors import FIRST_DESCRIPTOR, DescriptorTable, OpenDescription
+from .descriptors import FIRST_DESCRIPTOR, DescriptorTable
 from .likeness import Home
 from .table import LeadsOutsideError, MountTable
 
@@ -36,7 +36,7 @@ class PathChooser(Home):
         outside: Callable[[Any, Any], Any],
         *,
         changes: bool = False,
-        of_descriptor: Callable[[OpenDescription], Any] | None = None,
+        of_descriptor: Callable[[Any], Any] | None = None,
     ) -> Any:
         """Do what a function does to a path, where the path leads to.
 
@@ -53,6 +53,9 @@ class PathChooser(Home):
             try:
                 if of_descriptor is not None and hasattr(path, "__index__"):
                     if path < FIRST_DESCRIPTOR:
+                        lent = self._descriptors.lent.find(path)
+                        if lent is not None:
+                            return of_descriptor(lent)
                         if changes:
                             self._table.require_changeable(path)
                         break

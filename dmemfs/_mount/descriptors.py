@@ -1,4 +1,4 @@
-"""Descriptors of files in a mounted file system.
+"""Virtual descriptors: of directories, and of files where the kernel has none for them.
 
 They are numbers that the kernel never gives out, so that one that is used where nothing is replaced
 fails with EBADF, and never reaches somebody else's file. As in the kernel, a number leads to an
@@ -13,11 +13,12 @@ import os
 from typing import Any
 
 from .. import _platform
-from .._errors import os_error, require_c_int
+from .._errors import os_error
 from .._files.raw import PositionedFile, as_bytes_like
 from .._mutex import Mutex
 from .._nodes.nodes import File
-from .._tree.attributes import require_owner, times_of
+from .described import Described
+from .lending import Lending
 from .table import DirectoryPlace, Mounted
 
 FIRST_DESCRIPTOR = 1 << 30
@@ -48,28 +49,13 @@ class Position(PositionedFile):
         return os_error(errno.EINVAL)
 
 
-class _BadDescriptor:
-    """Stands in for the node of a file object whose descriptor was closed behind its back."""
-
-    __slots__ = ()
-
-    def _refuse(self) -> Any:
-        raise os_error(errno.EBADF)
-
-    content = property(_refuse)
-    size = property(_refuse)
-
-
-BAD_DESCRIPTOR: Any = _BadDescriptor()
-
-
-class OpenDescription:
+class OpenDescription(Described):
     """What a descriptor leads to: a file with a position, or a directory.
 
     Attributes:
         mount: where it was opened.
         node: the file or directory.
-        cursor: the position in a file: that of a file object, if it came from one.
+        cursor: the position in a file.
         directory: the place of a directory.
         flags: as given to `os.open`, or as set by `fcntl.fcntl`.
         numbers: how many descriptors lead here.
@@ -78,7 +64,7 @@ class OpenDescription:
     """
 
     __slots__ = (
-        "cursor", "directory", "flags", "grant", "mount", "node", "numbers", "opened_by",
+        "cursor", "directory", "flags", "grant", "numbers", "opened_by",
     )  # fmt: skip
 
     def __init__(
@@ -125,34 +111,6 @@ class OpenDescription:
             raise os_error(errno.EINVAL)
         self.mount.fs._truncate(self.node, operator.index(length), self.cursor.name)
 
-    def status(self, **_: Any) -> os.stat_result:
-        """Return the attributes, as `os.fstat` does."""
-        self._ask("stat")
-        return self.mount.fs._status(self.node)
-
-    def set_mode(self, mode: int, **_: Any) -> None:
-        """Set the permission bits, as `os.fchmod` does."""
-        require_c_int(mode)
-        self._ask("chmod")
-        self.mount.fs._set_mode(self.node, mode)
-
-    def set_owner(self, uid: int, gid: int, **_: Any) -> None:
-        """Set the owner, as `os.fchown` does."""
-        require_owner(uid, gid)
-        self._ask("chown")
-        self.mount.fs._set_owner(self.node, uid, gid)
-
-    def set_times(self, times: Any = None, *, ns: Any = None, **_: Any) -> None:
-        """Set the times of access and of modification, as `os.utime` does."""
-        atime, mtime = times_of(times, ns)
-        self._ask("utime")
-        self.mount.fs._set_times(self.node, atime, mtime)
-
-    def _ask(self, operation: str) -> None:
-        fs = self.mount.fs
-        if fs._interceptors:
-            fs._ask(operation, node=self.node)
-
     def at(self, position: int, *, writing: bool) -> OpenDescription:
         """Return a description of the same file with a position of its own."""
         cursor = self.require(writing)
@@ -169,28 +127,6 @@ class OpenDescription:
             return 0
         return int(self.cursor._seek_to(position, whence))
 
-    def detach(self) -> None:
-        """Go on without the file object from which it came, which is being closed."""
-        cursor = self.cursor
-        if cursor is not None and not isinstance(cursor, Position):
-            self.cursor = Position(self.mount.fs, self.node, cursor.name, cursor._position)
-
-    def owner_of(self, number: int) -> Any:
-        """Return the file object whose own descriptor a number is, None where there is none."""
-        file = self.cursor
-        if file is None or isinstance(file, Position) or not file.is_descriptor(number):
-            return None
-        return file
-
-    def number_closed(self, number: int) -> None:
-        """Go on without a descriptor; the file object whose own it was can not."""
-        file = self.owner_of(number)
-        if file is not None:
-            self.detach()
-            file.lose_descriptor()
-        if not self.numbers:
-            self.release_lock()
-
     def release_lock(self) -> None:
         """Give back the lock of `fcntl.flock`."""
         grant, self.grant = self.grant, None
@@ -199,9 +135,14 @@ class OpenDescription:
 
 
 class DescriptorTable:
-    """The virtual descriptors of the process. Every operation is atomic to every other."""
+    """The virtual descriptors of the process. Every operation is atomic to every other.
+
+    Attributes:
+        lent: the kernel's, which lead to files.
+    """
 
     def __init__(self) -> None:
+        self.lent = Lending()
         self._descriptions: dict[int, OpenDescription] = {}
         self._first = FIRST_DESCRIPTOR
         self._inheritable: set[int] = set()
@@ -237,10 +178,6 @@ class DescriptorTable:
         except KeyError:
             raise os_error(errno.EBADF) from None
 
-    def leads_to(self, number: int, description: OpenDescription) -> bool:
-        """Tell whether a number leads to `description`."""
-        return self._descriptions.get(number) is description
-
     def directory(self, number: Any) -> DirectoryPlace | None:
         """Return the directory of a descriptor, None for a real one.
 
@@ -266,16 +203,10 @@ class DescriptorTable:
             former = self._descriptions.get(number)
             if former is description:
                 return
-            owner = None
             if former is not None:
-                owner = former.owner_of(number)
-                if owner is not None:
-                    former.detach()
                 self.close(number)
             self._descriptions[number] = description
             description.numbers += 1
-        if owner is not None:
-            owner.change_descriptor(description)
 
     def close(self, number: int) -> None:
         """Let a number lead nowhere.
@@ -288,7 +219,8 @@ class DescriptorTable:
             description = self._descriptions.pop(number)
             self._inheritable.discard(number)
             description.numbers -= 1
-        description.number_closed(number)
+        if not description.numbers:
+            description.release_lock()
 
     def set_inheritable(self, number: int, inheritable: bool) -> None:
         """Keep what no child process will ever see, to be asked for it again."""

@@ -7,11 +7,13 @@ ever are. From then on both share the position, as they do where the descriptor 
 from __future__ import annotations
 
 import errno
+import io
+import operator
 import os
+import posix
 from types import CodeType
 from typing import Any, TypeAlias
 
-from .._errors import os_error
 from .._files.binary import (
     AppendFile,
     AppendUpdateFile,
@@ -20,10 +22,15 @@ from .._files.binary import (
     UpdateFile,
     WriteFile,
 )
-from .._files.raw import CLOSED, RawFile
+from .._files.raw import CLOSED, RawFile, as_count, as_writable_view
 from .._nodes.blocks import BLOCK_SIZE
-from .descriptors import BAD_DESCRIPTOR, DescriptorTable, OpenDescription
+from .descriptors import DescriptorTable
+from .lending import Lending, NoDescriptorError
 from .table import Mounted
+
+_fstat = posix.fstat
+_lseek = posix.lseek
+_FEW_BYTES = 1 << 13
 
 Origin: TypeAlias = tuple[Mounted, DescriptorTable, CodeType, int]
 """How a file object came to be.
@@ -36,11 +43,10 @@ instruction in that code. A plain tuple, since one is made by every `open`.
 class MountedRawFile(RawFile):
     """An unbuffered file of a mounted file system."""
 
-    __slots__ = ("_description", "_descriptor", "_origin")
+    __slots__ = ("_descriptor", "_origin")
 
     _origin: Origin
     _descriptor: int
-    _description: Any  # None when it is closed, so as not to hold the file
 
     @property
     def _blksize(self) -> int:
@@ -53,62 +59,131 @@ class MountedRawFile(RawFile):
         return True
 
     def fileno(self) -> int:  # type: ignore[override]
-        """Return the descriptor; there is none until it is asked for."""
+        """Return the descriptor, a real one; there is none until it is asked for.
+
+        Raises:
+            io.UnsupportedOperation: the kernel makes no files in memory.
+        """
         self._require_open()
         if self._descriptor == -1:
             mount, descriptors, code, instruction = self._origin
-            self._description = OpenDescription(
-                mount, self._node, self, _flags_of(self), (code, instruction)
-            )
-            self._descriptor = descriptors.add(self._description)
+            try:
+                number = descriptors.lent.lend(
+                    mount, self._node, flags_of(self), self.name, (code, instruction),
+                    is_owned=True,
+                )  # fmt: skip
+            except NoDescriptorError:
+                raise io.UnsupportedOperation("fileno") from None
+            _lseek(number, self._position, os.SEEK_SET)
+            self._descriptor = number
         return self._descriptor
+
+    @property
+    def _lent(self) -> Lending:
+        return self._origin[1].lent
 
     def isatty(self) -> bool:
         self._require_open()
         return False
 
-    def is_descriptor(self, number: int) -> bool:
-        """Tell whether `number` is the descriptor of this file object itself."""
-        return number == self._descriptor
+    # With a descriptor it is the kernel that has the position, reads and writes.
 
-    def lose_descriptor(self) -> None:
-        """Fail from now on: the descriptor was closed."""
-        self._node = BAD_DESCRIPTOR
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._descriptor == -1:
+            return super().read(size)
+        self._require(self._readable, "reading")
+        count = -1 if size is None else as_count(size)
+        return self.readall() if count < 0 else self._lent.read(self._descriptor, count)
 
-    def change_descriptor(self, description: OpenDescription) -> None:
-        """Go on with another file: the descriptor leads there now, by `os.dup2`."""
-        self._description = description
-        if description.cursor is None:  # that of a directory
-            self._node = BAD_DESCRIPTOR
-        else:
-            self._node = description.node
-            self._position = description.cursor._position
+    def readall(self) -> bytes:
+        if self._descriptor == -1:
+            return super().readall()
+        self._require(self._readable, "reading")
+        pieces = []
+        while piece := self._lent.read(self._descriptor, self._bytes_left()):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _bytes_left(self) -> int:
+        left = _fstat(self._descriptor).st_size - _lseek(self._descriptor, 0, os.SEEK_CUR)
+        return max(left + 1, _FEW_BYTES)
+
+    def readinto(self, buffer: Any, /) -> int:
+        if self._descriptor == -1:
+            return super().readinto(buffer)
+        self._require(self._readable, "reading")
+        return self._lent.read_into(self._descriptor, as_writable_view(buffer))
+
+    def write(self, data: Any, /) -> int:
+        if self._descriptor == -1:
+            return super().write(data)
+        self._require(self._writable, "writing")
+        return self._lent.write(self._descriptor, data)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if self._descriptor == -1:
+            return super().seek(offset, whence)
+        self._require_open()
+        return _lseek(self._descriptor, offset, whence)
 
     def tell(self) -> int:
+        if self._descriptor == -1:
+            return super().tell()
         self._require_open()
-        self._node.size  # noqa: B018 - raises where the descriptor was closed
-        return self._position
+        return _lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def _truncate_to(self, size: int | None) -> int:
+        if self._descriptor == -1:
+            return super()._truncate_to(size)
+        size = self.tell() if size is None else operator.index(size)
+        self._lent.truncate(self._descriptor, size)
+        return size
 
     def close(self) -> None:
         number = -1 if self.closed else self._descriptor
-        if number != -1:
-            is_lost = self._node is BAD_DESCRIPTOR
-            self._descriptor = -1
-            description, self._description = self._description, None
-            if not is_lost:
-                _, descriptors, _, _ = self._origin
-                if description.cursor is self:
-                    description.detach()
-                if descriptors.leads_to(number, description):  # or its mount has ended
-                    descriptors.close(number)
+        if number == -1:
             super().close()
-            if is_lost:
-                raise os_error(errno.EBADF)
-        super().close()
+            return
+        self._descriptor = -1
+        try:
+            super().close()
+        finally:
+            self._lent.close(number)
+
+
+class LentFile(io.FileIO):
+    """An unbuffered file on a real descriptor of a mounted file: the quota holds for it."""
+
+    _lending: Lending
+
+    def write(self, data: Any, /) -> int:
+        if self.closed or not self.writable():
+            return super().write(data)
+        return self._lending.write(self.fileno(), data)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        if self.closed or not self.writable():
+            return super().truncate(size)
+        size = self.tell() if size is None else size
+        self._lending.truncate(self.fileno(), size)
+        return size
+
+    def close(self) -> None:
+        number = -1 if self.closed or not self.closefd else self.fileno()
+        lent = self._lending.numbers.pop(number, None)  # first: another thread may get it at once
+        try:
+            super().close()
+        finally:
+            if lent is not None:
+                self._lending.settle(lent)
+
+
+LentFile.__name__ = LentFile.__qualname__ = "FileIO"
+LentFile.__module__ = "_io"
 
 
 class DescriptorFile(RawFile):
-    """An unbuffered file on a descriptor that is there already."""
+    """An unbuffered file on a virtual descriptor, where the kernel makes no files in memory."""
 
     __slots__ = ("_closefd", "_descriptor", "_descriptors")
 
@@ -193,7 +268,8 @@ class _ClosedCursor:
 _CLOSED_CURSOR = _ClosedCursor()
 
 
-def _flags_of(raw: RawFile) -> int:
+def flags_of(raw: RawFile) -> int:
+    """Return the flags with which `os.open` would open a file in the mode of `raw`."""
     access = os.O_WRONLY if not raw._readable else os.O_RDWR if raw._writable else os.O_RDONLY
     return access | (os.O_APPEND if raw._appends else 0)
 

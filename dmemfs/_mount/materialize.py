@@ -27,7 +27,7 @@ class _Signature(NamedTuple):
 
 
 @contextmanager
-def materialize(path: StrPath, *, write_back: bool = False) -> Iterator[str]:
+def materialize(path: StrPath, *, write_back: bool = False, copy: bool = True) -> Iterator[str]:
     """Give a real copy of a mounted file or directory, until the end of the `with` block.
 
     The copy has the same name, modes and times, in a new directory for temporary files, on tmpfs
@@ -39,12 +39,16 @@ def materialize(path: StrPath, *, write_back: bool = False) -> Iterator[str]:
         write_back: when the block ends without an exception, do to the mounted original what was
             done to the copy: what was changed or made is copied, what was removed is removed. What
             was not touched is left as it is in the mount by then.
+        copy: False to be given a path in `/proc` of the file itself, which libraries in C and other
+            programs can open: what they write is in the mount at once. For one file, and not for
+            what resolves the path or makes files beside it, as SQLite and h5py do.
 
     Yields:
         The path of the copy, which this process can see and write too, even in isolation.
 
     Raises:
         FileNotFoundError: there is nothing.
+        IsADirectoryError: a directory is not to be copied.
         QuotaExceededError: what is to be written back does not fit; a part may be written.
 
     Complexity: O(bytes).
@@ -52,6 +56,10 @@ def materialize(path: StrPath, *, write_back: bool = False) -> Iterator[str]:
     given = os.path.abspath(os.fsdecode(path))
     if process.table.locate(given) is None:
         yield given
+        return
+    if not copy:
+        with open(given, "r+b", buffering=0) as file:
+            yield f"/proc/{os.getpid()}/fd/{file.fileno()}"
         return
     status = os.stat(given)
     scratch = _new_real_directory()

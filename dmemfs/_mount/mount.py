@@ -430,6 +430,12 @@ def _left_open(mounted: Mounted, descriptors: DescriptorTable) -> list[tuple[str
     for file in mounted.open_files():
         _, _, code, instruction = file._origin
         left.append((f"unclosed file {file!r} in a mount", code, instruction))
+    for number, lent in descriptors.lent.of_mount(mounted):
+        if not lent.is_owned:
+            code, instruction = lent.opened_by
+            left.append(
+                (f"unclosed descriptor {number} of {lent.name!r} in a mount", code, instruction)
+            )
     for number, description in descriptors.take_away(mounted):
         cursor = description.cursor
         if cursor is None or not hasattr(cursor, "_origin"):

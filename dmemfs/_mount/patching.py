@@ -33,7 +33,8 @@ from .references import PACKAGE, Pair, Place, find_places, held_weakly, module_n
 from .stand_ins.attributes import PatchedAttributes, StandInStatxResult
 from .stand_ins.descriptors import PatchedDescriptors
 from .stand_ins.entries import PatchedEntries, StandInDirEntry
-from .stand_ins.open import FileIOKind, PatchedOpen, StandInFileIO
+from .stand_ins.file_io import FileIOKind, StandInFileIO, SubclassesOfFileIO
+from .stand_ins.open import PatchedOpen
 from .stand_ins.paths import PatchedPaths
 from .stand_ins.processes import PatchedProcesses, StandInMmap
 from .table import MountTable
@@ -108,6 +109,7 @@ class PatchPoints:
             (which, {pairs[id(member)] for member in which if id(member) in pairs})
             for which in (vars(os)[name] for name in _SETS)
         ]
+        self._subclasses = SubclassesOfFileIO()
         self._is_installed = False
         self._has_looked = False
         self._places: dict[tuple[int, Any], Place] = {}
@@ -144,6 +146,7 @@ class PatchPoints:
             which.update([stand_in for _, stand_in in members])
         for place in self._places.values():
             place.exchange(forth=True)
+        self._subclasses.exchange(forth=True)
 
     def remove(self) -> None:
         """Put everything back as it was. What was interrupted is done anew, and does no harm."""
@@ -155,6 +158,7 @@ class PatchPoints:
             which.difference_update([stand_in for _, stand_in in members])
         for place in self._places.values():
             place.exchange(forth=False)
+        self._subclasses.exchange(forth=False)
         if self._counts()[1] != self._at_rest[1]:  # somebody keeps a stand-in
             self._look_for_copies()
             for place in self._places.values():

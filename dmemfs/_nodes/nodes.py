@@ -7,6 +7,9 @@ from typing import TypeAlias
 from .accounts import Account, ByteAccount
 from .content import BlockList, Content
 
+LARGEST_FILE = (1 << 63) - 1
+"""Bytes, as the kernel counts them."""
+
 _TARGET_OF_ONE_NODE = 512
 """Characters."""
 

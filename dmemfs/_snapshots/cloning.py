@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .._history.versions import shared_content
 from .._nodes.accounts import Account, limit_or_none
+from .._nodes.content import content_size
+from .._nodes.kernel_files import KernelFile
 from .._nodes.lazy import Unloaded, copy_of_unread
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._tree.tree import Tree
@@ -24,7 +26,7 @@ def copy_into(fs: Tree, source: Directory) -> None:
         children = new.children
         for name, child in list(old.children.items()):
             kind = child.__class__
-            if kind is File:
+            if kind is File or kind is KernelFile:
                 file = several.get(child) if child.nlink > 1 else None  # type: ignore[call-overload]
                 if file is None:
                     file = _copy_of_file(fs, child, new, accounts)  # type: ignore[arg-type]
@@ -87,7 +89,7 @@ def _copy_of_file(
     else:
         copy.content = content if content.__class__ is bytes else shared_content(source)
     if content.__class__ is not bytes:
-        stored = copy.stored_bytes()
+        copy.size, stored = content_size(copy.content)
     copy.mode = source.mode
     copy.owner = source.owner
     copy.nlink = source.nlink

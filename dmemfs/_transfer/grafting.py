@@ -17,6 +17,7 @@ from .._errors import os_error
 from .._history.history import do_all_or_nothing
 from .._history.versions import shared_content
 from .._nodes.accounts import limit_or_none
+from .._nodes.content import content_size
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._paths import StrPath
 from .._tree.tree import Tree
@@ -70,7 +71,8 @@ def _entry_of(node: Node, path: str) -> Entry:
     assert isinstance(node, File)
     content = shared_content(node)
     segments = segments_of(content)
-    return Entry(path, "file", metadata, "", node.size, segments, content=content)
+    size, _ = content_size(content)
+    return Entry(path, "file", metadata, "", size, segments, content=content)
 
 
 def bring_in(

@@ -16,11 +16,11 @@ from .._history.history import preserve, snapshot_bytes
 from .._nodes.accounts import UNLIMITED
 from .._nodes.blocks import BLOCK_SIZE
 from .._nodes.content import BlockList
+from .._nodes.kernel_files import KernelFile
 from .._nodes.lazy import loaded_entries
-from .._nodes.nodes import Directory, File, Node, Symlink
+from .._nodes.nodes import LARGEST_FILE, Directory, File, Node, Symlink
 from .._paths import StrPath
 from .lookup import Lookup
-from .storage import LARGEST_FILE
 
 _NANO = 1_000_000_000
 _TIME_MIN, _TIME_MAX = -(1 << 63) * _NANO, (1 << 63) * _NANO
@@ -87,8 +87,11 @@ class Attributes(Lookup):
             if content.__class__ is BlockList:
                 stored = content.counted
         else:
-            stored = 0
-            size = len(_paths.encode(node.target)) if isinstance(node, Symlink) else 0
+            size = stored = 0
+            if node.__class__ is KernelFile:
+                size, stored = node.size, node.stored_bytes()
+            elif node.__class__ is Symlink:
+                size = len(_paths.encode(node.target))
         user, group = node.owner
         atime, mtime, ctime = node.atime, node.mtime, node.ctime
         mtime_s = ctime_s = atime_s = mtime // _NANO

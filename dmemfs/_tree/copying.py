@@ -11,6 +11,7 @@ from .. import _paths
 from .._history.history import preserve_entry
 from .._history.versions import shared_content
 from .._nodes.accounts import Account
+from .._nodes.content import content_size
 from .._nodes.lazy import stored_when_read
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._paths import StrPath
@@ -89,6 +90,8 @@ class Copying(Renaming):
                 account = directory.account
                 account.require(stored, nodes, dst)
                 copies = self._copy_of_tree(top, directory)
+                if self._in_kernel:  # whose holes are smaller than those of the copies
+                    stored = sum(each.stored_bytes() for each in copies if isinstance(each, File))
                 if self._newest is not None:
                     preserve_entry(self, directory, name)
                     self._newest.created.update(dict.fromkeys(copies))
@@ -130,8 +133,8 @@ class Copying(Renaming):
                 else:
                     self._set_up_copy(child, duplicate, parent.account)
                     if isinstance(child, File) and isinstance(duplicate, File):
-                        duplicate.content = shared_content(child)
-                        duplicate.size = child.size
+                        duplicate.content = content = shared_content(child)
+                        duplicate.size, _ = content_size(content)
                     elif isinstance(child, Symlink) and isinstance(duplicate, Symlink):
                         duplicate.lead_to(child.target)
                 new.children[key] = duplicate

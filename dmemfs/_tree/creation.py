@@ -264,7 +264,7 @@ class Creation(Lookup):
                 if node is None:  # by a signal handler
                     return self._put(path, content, like=like)
             else:
-                if type(node) is not File or wants_directory:
+                if (type(node) is not File and not isinstance(node, File)) or wants_directory:
                     node = self._file_to_open(path, create=True, content=content)
                 self._replace_content(node, content, path)
             if like is not None:

@@ -9,6 +9,7 @@ from .._history.releasing import content_after
 from .._history.versions import Version
 from .._nodes.accounts import Account
 from .._nodes.content import BlockList, content_size, kept_of
+from .._nodes.kernel_files import KernelFile
 from .._nodes.lazy import is_unloaded, is_unread
 from .._nodes.nodes import Directory, File, Node, Symlink
 
@@ -43,7 +44,7 @@ def check_invariants(root: Directory, account: Account, remembered: dict[str, Di
     for ino, count in names.items():
         node = nodes[ino]
         assert node.nlink == count, f"{count} names, but a link count of {node.nlink}"
-        assert type(node) in (File, Symlink), f"a {type(node).__name__} has a name"
+        assert type(node) in (File, KernelFile, Symlink), f"a {type(node).__name__} has a name"
     for node in nodes.values():
         if not isinstance(node, Directory):
             counted[node.account].append(node)  # type: ignore[index]

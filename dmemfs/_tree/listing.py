@@ -207,7 +207,7 @@ class Listing(Lookup):
                 if onerror is not None:
                     onerror(error)
                 continue
-            files = [name for name, node in children.items() if node.__class__ is File]
+            files = [name for name, node in children.items() if isinstance(node, File)]
             directories: list[Any] = []
             links: set[Any] = set()
             if len(files) != len(children):

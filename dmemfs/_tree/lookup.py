@@ -148,7 +148,7 @@ class Lookup(Pages):
 
     def _find_file(self, path: StrPath) -> File:
         node = self._find(path)
-        if type(node) is not File:
+        if type(node) is not File and not isinstance(node, File):
             raise os_error(errno.EISDIR, path)
         return node
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .._nodes.blocks import BLOCK_SHIFT, BLOCK_SIZE
 from .._nodes.content import SMALL_FILE_LIMIT, BlockList
+from .._nodes.kernel_files import KernelContent
 from .._nodes.nodes import File
 from .storage import Cursor, FixedCursor, Storage
 
@@ -84,6 +85,8 @@ class Pages(Storage):
                                 content.size = node.size = end
                                 node.mtime = node.ctime = now
                                 return count
+                    elif type(content) is KernelContent:
+                        pass
                     elif position == size and end <= SMALL_FILE_LIMIT:
                         account = node.account
                         if account.used + count <= account.max_bytes:

@@ -25,10 +25,11 @@ from .._mutex import Lock, wait_for
 from .._nodes.accounts import Account
 from .._nodes.blocks import BLOCK_SIZE, BlockPool
 from .._nodes.content import SMALL_FILE_LIMIT, BlockList, content_size
-from .._nodes.nodes import Directory, File, Node
+from .._nodes.kernel_files import KernelContent, KernelFile
+from .._nodes.nodes import LARGEST_FILE, Directory, File, Node
 from .forking import hold_during_forks
+from .in_kernel import find_data, replace_in_kernel, truncate_in_kernel, write_to_kernel
 
-LARGEST_FILE = (1 << 63) - 1
 _MOST_KEPT = 256 << 20
 
 
@@ -96,6 +97,7 @@ class Storage:
         self._pool = BlockPool(min(_MOST_KEPT, self._account.byte_limit // 10))
         self._writing: object = None  # what is being written: a cursor or a file
         self._deferred: list[Callable[[], object]] = []
+        self._in_kernel: dict[Any, KernelFile] = {}
         # What `dmemfs._history` remembers, see `Remembering`.
         self._newest: Version | None = None
         self._restoration: Unfinished | None = None
@@ -128,8 +130,9 @@ class Storage:
             elif position or 0 <= count < size:
                 data = bytes(content[position : position + count if count >= 0 else None])
             else:
-                # The copy to return, if it is one, may as well be the content from now on.
-                node.content = data = bytes(content)
+                data = bytes(content)
+                if content.__class__ is bytearray:
+                    node.content = data  # the copy to return may as well be the content
             if node.atime <= node.ctime:
                 node.atime = time_ns()
             cursor._position = position + len(data)
@@ -181,6 +184,8 @@ class Storage:
             now = time_ns()  # a call, so before what is looked at
             node = cursor._node
             size = node.size
+            if node.__class__ is KernelFile:
+                return write_to_kernel(self, cursor, data, count, at_end)
             if self._newest is not None:
                 preserve(self, node)
                 size = node.size
@@ -320,6 +325,8 @@ class Storage:
                 return
             now = time_ns()
             old: Any = node.content  # freed at the end, since that may run finalisers
+            if old.__class__ is KernelContent:
+                return truncate_in_kernel(self, node, 0, None)
             node.account.used -= old.counted if old.__class__ is BlockList else node.size
             node.content = b""
             node.size = 0
@@ -349,6 +356,8 @@ class Storage:
                 try:
                     if self._newest is not None:
                         preserve(self, node)
+                    if node.__class__ is KernelFile:
+                        return truncate_in_kernel(self, node, size, path)
                     self._writing = node
                     old: Any = node.content  # freed at the end, since that may run finalisers
                     if type(old) is BlockList or size > node.size or size > SMALL_FILE_LIMIT:
@@ -433,6 +442,8 @@ class Storage:
             now = time_ns()
             account = node.account
             old: Any = node.content  # freed at the end, since that may run finalisers
+            if old.__class__ is KernelContent:
+                return replace_in_kernel(self, node, content, stored, path)
             growth = stored - (old.counted if old.__class__ is BlockList else node.size)
             kept = 0 if self._newest is None else newly_kept(self, node, content)
             if kept or (growth > 0 and account.used + growth > account.max_bytes):
@@ -460,17 +471,9 @@ class Storage:
                 self._wait_for_lock()
             if not 0 <= offset < node.size:
                 raise os_error(errno.ENXIO)
-            content = node.content
-            if not isinstance(content, BlockList):
-                return offset if whence == _platform.SEEK_DATA else node.size
-            if whence == _platform.SEEK_HOLE:
-                return content.next_hole(offset)
-            position = content.next_data(offset)
+            return find_data(node, offset, is_hole=whence == _platform.SEEK_HOLE)
         finally:
             self._unlock()
-        if position is None:
-            raise os_error(errno.ENXIO)
-        return position
 
     def _write_later(
         self, cursor: Cursor, data: bytes | memoryview, count: int, at_end: bool

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import io
 import os
 import re
@@ -100,20 +99,30 @@ def test_links_from_outside(fs: MemoryFileSystem, tmp_path: Path) -> None:
 
 def test_numbers_of_descriptors(fs: MemoryFileSystem) -> None:
     """Shown: numbers of descriptors."""
-    with open("/mem/file", "rb") as file:
-        assert file.fileno() >= 1 << 30
-        with pytest.raises(ValueError, match="descriptor"):
-            select.select([file], [], [], 0)
+    directory = os.open("/mem", os.O_RDONLY)
+    assert directory >= 1 << 30
+    with pytest.raises(ValueError, match="descriptor"):
+        select.select([directory], [], [], 0)
+    os.close(directory)
+    with open("/mem/file", "rb") as file, open(os.devnull, "rb") as real:
+        assert file.fileno() == real.fileno() + 1
+        assert select.select([file], [], [], 0)[0] == [file]
 
 
-def test_record_locks(fs: MemoryFileSystem) -> None:
-    """Shown: record locks."""
-    with open("/mem/file", "r+b") as one, open("/mem/file", "r+b") as other:
-        fcntl.lockf(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.lockf(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.flock(one, fcntl.LOCK_EX)
-        refused = outcome(fcntl.flock, other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        assert refused[:2] == ("BlockingIOError", errno.EAGAIN)
+def test_quotas_and_code_in_c() -> None:
+    """Shown: quotas and code in C."""
+    fs = MemoryFileSystem(max_quota=100)
+    with mount(fs, "/mem"), open("/mem/file", "w+b") as file:
+        assert outcome(os.write, file.fileno(), bytes(101))[:2] == (
+            "QuotaExceededError",
+            errno.ENOSPC,
+        )
+        write = ctypes.CDLL(None).write
+        assert write(file.fileno(), bytes(200), 200) == 200
+        assert fs.usage("/").bytes == 200
+        assert outcome(os.write, file.fileno(), b"x")[:2] == ("QuotaExceededError", errno.ENOSPC)
+        file.truncate(0)
+    assert fs.usage("/").bytes == 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork where threads run

@@ -12,13 +12,15 @@ MOUNT_DIFFERENCES = [
     Difference(
         name="other programs",
         real="A program that is started sees the files.",
-        memory="One that is given a mounted path, directory or descriptor is not started: ENOTSUP.",
+        memory="One that is given a mounted path or directory is not started: ENOTSUP. "
+        "Descriptors of files it can use.",
         reason="The files are in the memory of this process; `materialize` gives real copies.",
     ),
     Difference(
         name="libraries in C",
-        real="They open paths, map files into memory and load libraries.",
-        memory="They find nothing (ENOENT); `mmap` and imports of C modules name `materialize`.",
+        real="They open paths, and load libraries.",
+        memory="They find nothing (ENOENT); imports of C modules name `materialize`. "
+        "Descriptors of files they can use.",
         reason="They ask the kernel, which knows nothing of a mount.",
     ),
     Difference(
@@ -55,19 +57,21 @@ MOUNT_DIFFERENCES = [
     Difference(
         name="numbers of descriptors",
         real="The lowest free number.",
-        memory="Numbers from 2**30 on; `select` and the kernel's own calls refuse them.",
-        reason="So one that strays never reaches another file.",
+        memory="Those of directories are numbers from 2**30 on; `select` and the kernel's own "
+        "calls refuse them.",
+        reason="The kernel has files in memory, and no directories of them.",
     ),
     Difference(
-        name="record locks",
-        real="`fcntl.lockf` keeps other processes out.",
-        memory="It is always granted; `fcntl.flock` works between descriptors.",
-        reason="No other process is there, and record locks never keep out their own.",
+        name="quotas and code in C",
+        real="A full file system refuses whoever writes.",
+        memory="What code in C or another program writes by a descriptor is counted, and "
+        "not refused.",
+        reason="The kernel writes it, and knows nothing of the quota.",
     ),
     Difference(
         name="forked processes",
         real="Parent and child work on the same files.",
-        memory="The child has a copy of its own.",
+        memory="The child has a copy of its own, but for files whose descriptor is open.",
         reason="Memory is copied by a fork.",
     ),
 ]

@@ -5,6 +5,7 @@ The kernel's descriptors are passed on at once: they are smaller than every virt
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl as _fcntl
 import math
@@ -25,7 +26,7 @@ from ..descriptors import (
 )  # fmt: skip
 from ..likeness import Home
 from ..table import MountTable
-from .attributes import limit, with_identity
+from .simple import OF_LENT, OF_VIRTUAL, Simple
 
 _DIRECTION, _TO_KERNEL = 30, 1
 """Where the number of an ioctl says that it hands something to the kernel, and asks for nothing."""
@@ -57,9 +58,6 @@ _real_lockf = _fcntl.lockf
 _CLONES = (0x40049409, 0x4020940D)
 """FICLONE and FICLONERANGE, which not every Python names: tmpfs knows that it cannot do them."""
 
-# Names of what takes a descriptor first; then what it does with a virtual one.
-_Simple = Callable[..., Any]
-
 
 def as_descriptor(fd: Any) -> int:
     """Return the descriptor that `fd` is, or has.
@@ -88,24 +86,34 @@ class PatchedDescriptors(Home):
     def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
         self._table = table
         self._descriptors = descriptors
+        self._lent = descriptors.lent
+        self._numbers = descriptors.lent.numbers
         self.simple = {
-            name: self._stand_in(getattr(os, name), inside)
-            for name, inside in _SIMPLE.items()
+            name: self._stand_in(getattr(os, name), inside, OF_LENT.get(name))
+            for name, inside in OF_VIRTUAL.items()
             if hasattr(os, name)
         }
 
-    def _stand_in(self, real: _Simple, inside: _Simple) -> _Simple:
-        """Return the stand-in for a function that takes a descriptor, and does little."""
-        descriptors = self._descriptors
+    def _stand_in(self, real: Simple, inside: Simple, lent: Simple | None) -> Simple:
+        """Return the stand-in for a function that takes a descriptor, and does little.
+
+        Args:
+            real: the function.
+            inside: what it does with a virtual descriptor.
+            lent: what it does with a real one of a mounted file, where the kernel is not enough.
+        """
+        descriptors, numbers = self._descriptors, self._numbers
 
         def stand_in(_: Any, fd: Any, *arguments: Any) -> Any:
-            if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+            if fd.__class__ is int and fd < FIRST_DESCRIPTOR and fd not in numbers:
                 return real(fd, *arguments)
             try:
                 number = as_descriptor(fd)
             except TypeError:
                 return real(fd, *arguments)  # which has the right words for it
             if number < FIRST_DESCRIPTOR:
+                if lent is not None and descriptors.lent.find(number) is not None:
+                    return lent(descriptors.lent, number, *arguments)
                 return real(fd, *arguments)
             return inside(descriptors, number, *arguments)
 
@@ -115,27 +123,28 @@ class PatchedDescriptors(Home):
     # Reading and writing
 
     def read(self, fd: int, length: int, /) -> bytes:
-        if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+        if fd.__class__ is int and fd < FIRST_DESCRIPTOR and fd not in self._numbers:
             return _read(fd, length)
         number = as_descriptor(fd)
         if number < FIRST_DESCRIPTOR:
-            return _read(fd, length)
+            return self._lent.read(fd, length)
         return self._descriptors.find(number).read(operator.index(length))
 
     def write(self, fd: int, data: Any, /) -> int:
-        if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+        if fd.__class__ is int and fd < FIRST_DESCRIPTOR and fd not in self._numbers:
             return _write(fd, data)
         number = as_descriptor(fd)
         if number < FIRST_DESCRIPTOR:
-            return _write(fd, data)
+            return self._lent.write(fd, data)
         return self._descriptors.find(number).write(data)
 
     def close(self, fd: int) -> None:
-        if fd.__class__ is int and fd < FIRST_DESCRIPTOR:
+        if fd.__class__ is int and fd < FIRST_DESCRIPTOR and fd not in self._numbers:
             return _close(fd)
         number = operator.index(fd)
         if number < FIRST_DESCRIPTOR:
-            return _close(fd)
+            self._lent.close(number)
+            return
         self._descriptors.close(number)
 
     def lseek(self, fd: int, position: int, whence: int, /) -> int:
@@ -148,45 +157,81 @@ class PatchedDescriptors(Home):
 
     def pread(self, fd: int, length: int, offset: int, /) -> bytes:
         if fd < FIRST_DESCRIPTOR:
+            self._ask_to_read(fd)
             return _pread(fd, length, offset)
         return self._descriptors.find(fd).at(offset, writing=False).read(length)
 
     def pwrite(self, fd: int, buffer: Any, offset: int, /) -> int:
         if fd < FIRST_DESCRIPTOR:
-            return _pwrite(fd, buffer, offset)
+            return self._grow(fd, [buffer], offset, lambda: _pwrite(fd, buffer, offset))
         return self._descriptors.find(fd).at(offset, writing=True).write(buffer)
 
     def readv(self, fd: int, buffers: Any, /) -> int:
         if fd < FIRST_DESCRIPTOR:
+            self._ask_to_read(fd)
             return _readv(fd, buffers)
         return _read_into_all(self._descriptors.find(fd), buffers)
 
     def readinto(self, fd: int, buffer: Any, /) -> int:
         number = as_descriptor(fd)
         if number < FIRST_DESCRIPTOR:
+            self._ask_to_read(number)
             return _readinto(fd, buffer)  # type: ignore[misc, no-any-return]
         return _read_into_all(self._descriptors.find(number), [buffer])
 
     def preadv(self, fd: int, buffers: Any, offset: int, flags: int = 0, /) -> int:
         if fd < FIRST_DESCRIPTOR:
+            self._ask_to_read(fd)
             return _preadv(fd, buffers, offset, flags)  # type: ignore[misc, no-any-return]
         return _read_into_all(self._descriptors.find(fd).at(offset, writing=False), buffers)
 
     def writev(self, fd: int, buffers: Any, /) -> int:
         if fd < FIRST_DESCRIPTOR:
-            return _writev(fd, buffers)
+            return self._grow(fd, buffers, None, lambda: _writev(fd, buffers))
         return self._descriptors.find(fd).write(b"".join(buffers))
 
     def pwritev(self, fd: int, buffers: Any, offset: int, flags: int = 0, /) -> int:
         if fd < FIRST_DESCRIPTOR:
-            return _pwritev(fd, buffers, offset, flags)  # type: ignore[misc, no-any-return]
+            return self._grow(fd, buffers, offset, lambda: _pwritev(fd, buffers, offset, flags))  # type: ignore[misc]
         return self._descriptors.find(fd).at(offset, writing=True).write(b"".join(buffers))
+
+    def _ask_to_read(self, number: int) -> None:
+        if number in self._numbers:
+            self._lent.ask(number, "read")
+
+    def _grow(
+        self, number: int, buffers: Any, position: int | None, change: Callable[[], int]
+    ) -> int:
+        """Have the kernel write what is in buffers, within the quota of a mounted file."""
+        if number not in self._numbers:
+            return change()
+        try:
+            count = sum(memoryview(buffer).nbytes for buffer in buffers)
+        except TypeError:
+            return change()  # which has the right words for it
+        return self._lent.grow(number, count, position, change)  # type: ignore[no-any-return]
+
+    def _copy_within_kernel(
+        self, src: int, dst: int, count: int, offset_src: Any, offset_dst: Any, copy: Any
+    ) -> int:
+        """Have the kernel copy, within the quota of a mounted file."""
+        self._ask_to_read(src)
+        if dst not in self._numbers or count <= 0:
+            return copy()  # type: ignore[no-any-return]
+        status = _fstat_of(src)
+        if stat.S_ISREG(status.st_mode):
+            position = _lseek(src, 0, os.SEEK_CUR) if offset_src is None else offset_src
+            count = max(min(count, status.st_size - position), 0)
+        return self._lent.grow(dst, count, offset_dst, copy, may_wait=True)  # type: ignore[no-any-return]
 
     # From one descriptor to another
 
     def sendfile(self, out_fd: int, in_fd: int, offset: int | None, count: int, **more: Any) -> int:
         if out_fd < FIRST_DESCRIPTOR and in_fd < FIRST_DESCRIPTOR:
-            return _sendfile(out_fd, in_fd, offset, count, **more)
+            return self._copy_within_kernel(
+                in_fd, out_fd, count, offset, None,
+                lambda: _sendfile(out_fd, in_fd, offset, count, **more),
+            )  # fmt: skip
         return self._transfer(in_fd, out_fd, count, offset, None)
 
     def copy_file_range(
@@ -198,7 +243,10 @@ class PatchedDescriptors(Home):
         offset_dst: int | None = None,
     ) -> int:
         if src < FIRST_DESCRIPTOR and dst < FIRST_DESCRIPTOR:
-            return _copy_file_range(src, dst, count, offset_src, offset_dst)  # type: ignore[misc, no-any-return]
+            return self._copy_within_kernel(
+                src, dst, count, offset_src, offset_dst,
+                lambda: _copy_file_range(src, dst, count, offset_src, offset_dst),  # type: ignore[misc]
+            )  # fmt: skip
         if count < 0:
             raise ValueError("negative value for 'count' not allowed")
         return self._transfer(src, dst, count, offset_src, offset_dst)
@@ -213,7 +261,10 @@ class PatchedDescriptors(Home):
         flags: int = 0,
     ) -> int:
         if src < FIRST_DESCRIPTOR and dst < FIRST_DESCRIPTOR:
-            return _splice(src, dst, count, offset_src, offset_dst, flags)  # type: ignore[misc, no-any-return]
+            return self._copy_within_kernel(
+                src, dst, count, offset_src, offset_dst,
+                lambda: _splice(src, dst, count, offset_src, offset_dst, flags),  # type: ignore[misc]
+            )  # fmt: skip
         if count < 0:
             raise ValueError("negative value for 'count' not allowed")
         return self._transfer(src, dst, count, offset_src, offset_dst)
@@ -232,7 +283,10 @@ class PatchedDescriptors(Home):
 
     def dup2(self, fd: int, fd2: int, inheritable: bool = True) -> int:
         if fd < FIRST_DESCRIPTOR and fd2 < FIRST_DESCRIPTOR:
-            return _dup2(fd, fd2, inheritable)
+            _dup2(fd, fd2, inheritable)
+            if fd != fd2 and (fd in self._numbers or fd2 in self._numbers):
+                self._lent.duplicated(fd, fd2)
+            return fd2
         if fd < FIRST_DESCRIPTOR or fd2 < FIRST_DESCRIPTOR:
             raise OSError(
                 errno.EBADF,
@@ -243,6 +297,9 @@ class PatchedDescriptors(Home):
         return fd2
 
     def closerange(self, fd_low: int, fd_high: int, /) -> None:
+        for number in [number for number in self._numbers if fd_low <= number < fd_high]:
+            with contextlib.suppress(OSError):
+                self._lent.close(number)
         _closerange(min(fd_low, FIRST_DESCRIPTOR), min(fd_high, FIRST_DESCRIPTOR))
         if fd_high > FIRST_DESCRIPTOR:
             for number in self._descriptors.numbers_between(fd_low, fd_high):
@@ -250,12 +307,20 @@ class PatchedDescriptors(Home):
 
     def fchmod(self, fd: int, mode: int) -> None:
         if fd < FIRST_DESCRIPTOR:
+            lent = self._lent.find(fd)
+            if lent is not None:
+                lent.set_mode(mode)
+                return
             self._table.require_changeable(fd)
             return _fchmod(fd, mode)
         self._descriptors.find(fd).set_mode(mode)
 
     def fchown(self, fd: int, uid: int, gid: int) -> None:
         if fd < FIRST_DESCRIPTOR:
+            lent = self._lent.find(fd)
+            if lent is not None:
+                lent.set_owner(uid, gid)
+                return
             self._table.require_changeable(fd)
             return _fchown(fd, uid, gid)
         self._descriptors.find(fd).set_owner(uid, gid)
@@ -265,7 +330,10 @@ class PatchedDescriptors(Home):
     def fcntl(self, fd: Any, cmd: int, arg: Any = 0, /) -> Any:
         number = as_descriptor(fd)
         if number < FIRST_DESCRIPTOR:
-            return _real_fcntl(fd, cmd, arg)
+            result = _real_fcntl(fd, cmd, arg)
+            if cmd in (_fcntl.F_DUPFD, _fcntl.F_DUPFD_CLOEXEC) and number in self._numbers:
+                self._lent.duplicated(number, result)
+            return result
         description = self._descriptors.find(number)
         if cmd == _fcntl.F_GETFL:
             return description.flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_CLOEXEC)
@@ -339,74 +407,3 @@ def _read_into_all(description: OpenDescription, buffers: Any) -> int:
         if len(data) < len(view):
             break
     return total
-
-
-# What functions that take a descriptor first do with a virtual one.
-
-
-def _fstat(descriptors: DescriptorTable, fd: int) -> os.stat_result:
-    return descriptors.find(fd).status()
-
-
-def _known(descriptors: DescriptorTable, fd: int, *_: Any) -> None:
-    descriptors.find(fd)
-
-
-def _ftruncate(descriptors: DescriptorTable, fd: int, length: int) -> None:
-    descriptors.find(fd).truncate(length)
-
-
-def _fallocate(descriptors: DescriptorTable, fd: int, offset: int, length: int) -> None:
-    description = descriptors.find(fd)
-    description.require(writing=True)
-    if offset < 0 or length <= 0:
-        raise os_error(errno.EINVAL)
-    if description.node.size < offset + length:
-        description.truncate(offset + length)
-
-
-def _fstatvfs(descriptors: DescriptorTable, fd: int) -> os.statvfs_result:
-    return with_identity(descriptors.find(fd).mount.fs)
-
-
-def _fpathconf(descriptors: DescriptorTable, fd: int, name: Any) -> int:
-    descriptors.find(fd)
-    return limit(name)
-
-
-def _false(descriptors: DescriptorTable, fd: int) -> bool:
-    descriptors.find(fd)
-    return False
-
-
-def _true(descriptors: DescriptorTable, fd: int) -> bool:
-    descriptors.find(fd)
-    return True
-
-
-def _isatty(descriptors: DescriptorTable, fd: int) -> bool:
-    return False
-
-
-def _dup(descriptors: DescriptorTable, fd: int) -> int:
-    return descriptors.add(descriptors.find(fd))
-
-
-_SIMPLE: dict[str, _Simple] = {
-    "fstat": _fstat,
-    "fsync": _known,
-    "fdatasync": _known,
-    "ftruncate": _ftruncate,
-    "posix_fallocate": _fallocate,
-    "posix_fadvise": _known,
-    "fstatvfs": _fstatvfs,
-    "fpathconf": _fpathconf,
-    "isatty": _isatty,
-    "device_encoding": _known,
-    "dup": _dup,
-    "get_blocking": _true,
-    "set_blocking": _known,
-    "get_inheritable": DescriptorTable.is_inheritable,
-    "set_inheritable": DescriptorTable.set_inheritable,
-    "lockf": _known,
-}

@@ -169,6 +169,8 @@ class PatchedEntries(PathChooser):
             and not (table.relative and path[:1] != "/")
         ):
             return _listdir(path)
+        if path.__class__ is int and path in self._descriptors.lent.numbers:
+            return _listdir(path)  # which is no directory
         as_bytes = is_in_bytes(path)
 
         return self._choose(  # type: ignore[no-any-return]

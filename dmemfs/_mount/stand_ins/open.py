@@ -7,8 +7,8 @@ anew as an attribute of a class, as a function written in C does not either.
 from __future__ import annotations
 
 import _io
+import contextlib
 import errno
-import io
 import operator
 import os
 import posix
@@ -21,23 +21,23 @@ from ..._files.modes import (
     OpenMode,
     check_buffering,
     check_text_arguments,
-    flags_of_mode,
     mode_error,
 )  # fmt: skip
-from ..._files.opening import finish, mode_of, text_file
+from ..._files.opening import finish
+from ..._nodes.kernel_files import KernelFile
 from ..._nodes.nodes import Directory, File, Symlink
 from ..._paths import is_plain_name
 from ..choice import plain_path
 from ..descriptors import (
     FIRST_DESCRIPTOR,
-    LARGEST_DESCRIPTOR,
     DescriptorTable,
     OpenDescription,
     Position,
 )  # fmt: skip
-from ..files import MOUNTED_CLASSES, DescriptorFile, MountedRawFile
-from ..likeness import Home
+from ..files import MOUNTED_CLASSES
+from ..lending import NoDescriptorError
 from ..table import LeadsOutsideError, Mounted, MountTable
+from .by_descriptor import ByDescriptor
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -54,10 +54,9 @@ _O_TMPFILE = getattr(posix, "O_TMPFILE", 0)
 _O_PATH = getattr(posix, "O_PATH", 0)
 _WITH_O_PATH = _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # the rest is ignored
 _USUAL_MODE = 0o644
-_BUFFERS: dict[str, Any] = {"r": io.BufferedReader, "w": io.BufferedWriter, "+": io.BufferedRandom}
 
 
-class PatchedOpen(Home):
+class PatchedOpen(ByDescriptor):
     """What opens files."""
 
     def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
@@ -154,6 +153,11 @@ class PatchedOpen(Home):
                 origin = opener_of(frame)
                 cursor = None
                 if isinstance(node, File):
+                    if not flags & _O_PATH and not hasattr(
+                        self._descriptors.lent.in_opener, "deep"
+                    ):
+                        with contextlib.suppress(NoDescriptorError):
+                            return self._descriptors.lent.lend(mount, node, flags, given, origin)
                     cursor = Position(mount.fs, node, os.fspath(path))
                 return self._descriptors.add(OpenDescription(mount, node, cursor, flags, origin))
         except LeadsOutsideError as outside:
@@ -178,26 +182,33 @@ class PatchedOpen(Home):
                 return self.file_io(outside.path, mode, closefd, opener) or RealFileIO(
                     outside.path, mode, closefd
                 )
-        elif opener is None and not FIRST_DESCRIPTOR <= operator.index(file) <= LARGEST_DESCRIPTOR:
+        elif opener is None and not self._is_ours(operator.index(file)):
             return None
         if set(mode) - set("rwaxb+"):
             raise ValueError(f"invalid mode: {mode}")
         return self.open(file, mode.replace("b", "") + "b", 0, closefd=closefd, opener=opener)
 
-    def refuse_mounted(self, file: Any, *_: Any, **__: Any) -> None:
-        """Raise for a mounted file that a class derived from `io.FileIO` is to open.
+    def opener_for(self, file: Any) -> Any:
+        """Return what opens a file for a class derived from `io.FileIO`; None for a real file.
 
-        Its methods are written in C, and ask the kernel.
+        Its methods are written in C, and ask the kernel, which has to know the file.
         """
         if hasattr(file, "__index__"):
-            is_mounted = operator.index(file) >= FIRST_DESCRIPTOR
-        else:
-            try:
-                is_mounted = self._table.locate(file) is not None
-            except LeadsOutsideError:
-                is_mounted = True
-        if is_mounted:
-            raise refusal("a class derived from io.FileIO cannot open a mounted file", file)
+            return None
+        try:
+            if self._table.locate(file) is None:
+                return None
+        except LeadsOutsideError:
+            pass
+
+        def opener(path: Any, flags: int) -> int:
+            number = self.os_open(path, flags, 0o666)
+            if number >= FIRST_DESCRIPTOR:
+                self._descriptors.close(number)
+                raise refusal("a class derived from io.FileIO cannot open a mounted file", file)
+            return number
+
+        return opener
 
     # By a path
 
@@ -299,6 +310,8 @@ class PatchedOpen(Home):
         node = self._node_for(mount, inner, how.os_flags(), 0o666)
         if not isinstance(node, File):
             raise os_error(errno.EISDIR, inner)
+        if isinstance(node, KernelFile):
+            self._descriptors.lent.look_after(mount, node)
         return node
 
     def _node_for(
@@ -368,64 +381,6 @@ class PatchedOpen(Home):
         finally:
             fs._unlock()
 
-    # By a descriptor
-
-    def _open_descriptor(
-        self,
-        file: Any,
-        mode: str,
-        buffering: int,
-        encoding: str | None,
-        errors: str | None,
-        newline: str | None,
-        closefd: bool,
-        opener: Any,
-    ) -> Any:
-        """Open what `opener` gives, or what is a descriptor itself."""
-        if opener is not None and not hasattr(file, "__index__"):
-            how = mode_of(mode)
-            check_text_arguments(how, encoding, errors, newline)
-            if not closefd:
-                raise ValueError("Cannot use closefd=False with file name")
-            name = os.fspath(file)
-            number = opener(name, flags_of_mode(mode))
-            if not isinstance(number, int):
-                raise TypeError("expected integer from opener")
-            if number < 0:
-                raise ValueError(f"opener returned {number}")
-            if number < FIRST_DESCRIPTOR:
-                return _real_open(
-                    file, mode, buffering, encoding, errors, newline, True, lambda *_: number
-                )
-        else:
-            number = operator.index(file)
-            name = file
-            if not FIRST_DESCRIPTOR <= number <= LARGEST_DESCRIPTOR:
-                return _real_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-            how = mode_of(mode)
-            check_text_arguments(how, encoding, errors, newline)
-        buffering = check_buffering(how, buffering)
-        try:
-            raw = DescriptorFile(
-                self._descriptors, number, name=name, mode=how.name, closefd=closefd
-            )
-        except OSError as error:
-            if opener is not None:
-                self._descriptors.close(number)
-            elif error.filename is None:
-                error.filename = name
-            raise
-        if how.appends:
-            raw.seek(0, os.SEEK_END)
-        if buffering == 0:
-            return raw
-        size = 8192 if buffering in (-1, 1) else buffering
-        kind = "+" if "+" in mode else "r" if "r" in mode else "w"
-        buffer = _BUFFERS[kind](raw, size)
-        if not how.text:
-            return buffer
-        return text_file(buffer, mode, 0, buffering, encoding, errors, newline)
-
 
 def opener_of(frame: FrameType) -> tuple[Any, int]:
     """Return the code that opened a file, and where in it: the first that is not the library's."""
@@ -438,34 +393,3 @@ def opener_of(frame: FrameType) -> tuple[Any, int]:
 
 
 _LIBRARY = (sys.stdlib_module_names | {__name__.partition(".")[0]}) - {"__main__", "test"}
-
-
-class FileIOKind(type(RealFileIO)):  # type: ignore[misc]
-    """Lets `io.FileIO` open what is mounted, and be the class of all that it opens."""
-
-    opens: PatchedOpen
-
-    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
-        if cls is StandInFileIO:
-            found = FileIOKind.opens.file_io(*arguments, **keywords)
-            return RealFileIO(*arguments, **keywords) if found is None else found
-        FileIOKind.opens.refuse_mounted(*arguments, **keywords)
-        return super().__call__(*arguments, **keywords)
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        if cls is StandInFileIO:
-            return isinstance(instance, (RealFileIO, MountedRawFile, DescriptorFile))
-        return bool(super().__instancecheck__(instance))
-
-    def __subclasscheck__(cls, subclass: type) -> bool:
-        if cls is StandInFileIO:
-            return issubclass(subclass, (RealFileIO, MountedRawFile, DescriptorFile))
-        return bool(super().__subclasscheck__(subclass))
-
-
-class StandInFileIO(RealFileIO, metaclass=FileIOKind):
-    """What stands at `io.FileIO` while something is mounted."""
-
-
-StandInFileIO.__name__ = StandInFileIO.__qualname__ = "FileIO"
-StandInFileIO.__module__ = "_io"

@@ -110,7 +110,11 @@ class PatchedPaths(PathChooser):
             except OSError as error:
                 error.filename = path
                 raise
-        elif path.__class__ is int and path < FIRST_DESCRIPTOR:
+        elif (
+            path.__class__ is int
+            and path < FIRST_DESCRIPTOR
+            and path not in self._descriptors.lent.numbers
+        ):
             return _stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
         return self._choose(
             path,
@@ -185,6 +189,9 @@ class PatchedPaths(PathChooser):
             and not (table.relative and path[:1] != "/")
         ):
             return _truncate(path, length)
+        if path.__class__ is int and path in self._descriptors.lent.numbers:
+            self._descriptors.lent.truncate(path, length)
+            return
 
         self._choose(
             path,

@@ -24,8 +24,8 @@ from collections.abc import Iterator, Sequence
 
 from ..._errors import PackError
 from ..._nodes.blocks import BLOCK_SIZE
+from ..._nodes.nodes import LARGEST_FILE
 from ..._paths import PATH_MAX
-from ..._tree.storage import LARGEST_FILE
 from ..entries import CHUNK_SIZE, Entry, Metadata, Pieces, check_segments
 from ..progress import Meter
 from .compression import (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..._errors import ArchiveError
-from ..._tree.storage import LARGEST_FILE
+from ..._nodes.nodes import LARGEST_FILE
 from ..entries import CHUNK_SIZE, Entry, Metadata, Pieces, Segment, check_segments
 from ..progress import Meter
 from .compression import (

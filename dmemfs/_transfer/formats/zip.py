@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any, cast
 
 from ..._errors import ArchiveError
-from ..._nodes.nodes import Owner
+from ..._nodes.nodes import LARGEST_FILE, Owner
 from ..._paths import PATH_MAX
-from ..._tree.storage import LARGEST_FILE
 from ..entries import CHUNK_SIZE, Entry, Metadata, Pieces
 from ..progress import Meter
 from .compression import (

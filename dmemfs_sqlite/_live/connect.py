@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sqlite3
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Literal
 from urllib.parse import quote
@@ -91,11 +92,13 @@ def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleT
         raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
     if not isinstance(fs, MemoryFileSystem):
         raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
-    uri = f"file:{_quoted(text_of(path))}?vfs={_vfs_of(fs, module)}"
+    uri = f"file:{_quoted(text_of(path))}?vfs={_libraries()(module).name_of(fs)}"
     return f"{uri}&journal=memory" if journal == "memory" else uri
 
 
-def _vfs_of(fs: MemoryFileSystem, module: ModuleType) -> str:
+@functools.cache
+def _libraries() -> Callable[[ModuleType], Any]:
+    """Return what finds the library of a module; it is loaded where C can call back, and once."""
     obstacle = callback_obstacle()
     if obstacle is not None:
         raise LiveDatabaseUnavailable(
@@ -103,7 +106,7 @@ def _vfs_of(fs: MemoryFileSystem, module: ModuleType) -> str:
         )
     from .._vfs.registration import library_of
 
-    return library_of(module).name_of(fs)
+    return library_of
 
 
 @functools.lru_cache(256)

@@ -7,7 +7,6 @@ collection in the middle of a callback may close another connection, which unloc
 
 from __future__ import annotations
 
-from threading import get_ident
 from typing import Protocol
 
 from .abi import (
@@ -35,14 +34,12 @@ class Lockable(Protocol):
         level: the lock of the ladder that it holds.
         shared_slots, exclusive_slots: bits of the slots of the WAL index that it has locked.
         maps_index: whether it uses the WAL index.
-        thread: the thread that took the latest lock.
     """
 
     level: int
     shared_slots: int
     exclusive_slots: int
     maps_index: bool
-    thread: int
 
 
 class NodeLocks:
@@ -75,10 +72,8 @@ class NodeLocks:
         if level == LOCK_SHARED:
             if writer is not None and writer.level >= LOCK_PENDING:
                 return BUSY  # a writer waits for the readers to end: no new ones
-            thread = get_ident()
             self.readers += 1
             file.level = LOCK_SHARED
-            file.thread = thread
             return OK
         if writer is not None and writer is not file:
             return BUSY
@@ -133,16 +128,13 @@ class NodeLocks:
             if not file.shared_slots & mask:
                 if slots[first] == _EXCLUSIVE:
                     return BUSY
-                thread = get_ident()
                 slots[first] += 1
                 file.shared_slots |= mask
-                file.thread = thread
             return OK
         if file.exclusive_slots & mask == mask:
             return OK
         if slots[first] if count == 1 else any(slots[first : first + count]):
             return BUSY
-        file.thread = get_ident()
         if count == 1:
             slots[first] = _EXCLUSIVE
         else:

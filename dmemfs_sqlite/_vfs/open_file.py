@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import threading
 import weakref
 from collections.abc import Collection
 from functools import partial
@@ -40,7 +39,7 @@ class OpenFile:
         atomic: whether the rollback journal is in memory, see `answer_failure`.
         locks: what it shares with the other open files of its node.
         volume: where they are; None for a file that SQLite never locks.
-        level, shared_slots, exclusive_slots, maps_index, thread: see `Lockable`.
+        level, shared_slots, exclusive_slots, maps_index: see `Lockable`.
         restored: whether the file system was restored to a snapshot since it was used last.
         stale_cache: which numbers of another history the connection still has, and may take for
             those of this one: `_VERSION`, `_SCHEMA` or both; 0 for none.
@@ -61,7 +60,7 @@ class OpenFile:
             "replicas",
             "restored",
         ),
-        *("shared_slots", "stale_cache", "thread", "volume"),
+        *("shared_slots", "stale_cache", "volume"),
     )
 
     def __init__(
@@ -73,7 +72,7 @@ class OpenFile:
         self.flags = flags
         self.fs = fs
         self.level = LOCK_NONE
-        self.shared_slots = self.exclusive_slots = self.thread = 0
+        self.shared_slots = self.exclusive_slots = 0
         self.atomic = self.maps_index = False
         self.restored = False
         self.stale_cache = 0
@@ -195,9 +194,14 @@ class OpenFile:
 
 
 class Volume:
-    """The locks of one file system, whatever SQLite library takes them."""
+    """The locks of one file system, whatever SQLite library takes them.
+
+    Attributes:
+        was_abandoned: whether this is a forked child, which has connections that cannot be used.
+    """
 
     def __init__(self, fs: MemoryFileSystem) -> None:
+        self.was_abandoned = False
         self._locks: dict[int, NodeLocks] = {}
         fs._restore_guards.append(partial(prepare_restore, weakref.ref(fs)))
 
@@ -286,20 +290,22 @@ def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -
                 file.locks.forget_index()
 
 
-def _abandon_files_of_lost_threads() -> None:
-    """Unlock in a forked child what threads have locked that it has not got.
+def _abandon_transactions() -> None:
+    """Undo in a forked child what is locked for a transaction of its parent.
 
-    What they left half done is undone by the next connection, as after a crash; their own
-    connections cannot be used any more.
+    Nobody can end it there: the threads are the parent's, but for one, and so is its connection,
+    which cannot be used any more. What is half done is rolled back by the next connection, as after
+    a crash.
     """
-    this = threading.get_ident()
     for address, file in list(OPEN_FILES.items()):
-        if file.thread != this and file.in_transaction():
+        if file.in_transaction():
             if file.replica is not None:
                 file.replica.abandon(file, address)
             del OPEN_FILES[address]
             file.forget_names()
             file.leave()
+            if file.volume is not None:
+                file.volume.was_abandoned = True
     forget_all_but(file.replica for file in OPEN_FILES.values() if file.replica is not None)
 
 
@@ -310,4 +316,4 @@ def _register_at_fork() -> None:
     global _registered
     if not _registered and register_at_fork is not None:
         _registered = True
-        register_at_fork(after_in_child=_abandon_files_of_lost_threads)
+        register_at_fork(after_in_child=_abandon_transactions)

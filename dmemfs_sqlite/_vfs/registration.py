@@ -41,6 +41,8 @@ from .vfs_callbacks import REGISTRATIONS, NameFunctions, Registration
 _PLATFORMS = (b"unix", b"win32")
 _VFS_VERSION = 2
 _LONGEST_PATH = 4096
+# Bytes: that of the last of all file systems has two numbers of 64 bits.
+_LONGEST_NAME = 64
 # Bytes: a pointer to the methods, and room for SQLite's own alignment.
 FILE_SIZE = 16
 
@@ -60,6 +62,7 @@ class VfsLibrary:
         self._name_functions = _name_functions(library)
         self.platform = self._platform()
         self._names: weakref.WeakKeyDictionary[MemoryFileSystem, str] = weakref.WeakKeyDictionary()
+        self._spare: list[Vfs] = []
 
     def _platform(self) -> Any:
         for name in _PLATFORMS:
@@ -85,14 +88,14 @@ class VfsLibrary:
             name = self._names.get(fs)
             if name is None:
                 name = f"dmemfs-{os.getpid()}-{next(_numbers)}"
-                vfs = self.new_vfs(name, vfs_methods())
-                address = ctypes.addressof(vfs)
-                REGISTRATIONS[address] = registration
+                vfs = self._renamed(name) or self.new_vfs(name, vfs_methods())
+                # First, so that an interrupt leaves nothing registered for ever. Open connections
+                # hold the file system; so it is new ones that find none.
+                finalizer = weakref.finalize(fs, self._forget, vfs)
+                finalizer.atexit = False
+                REGISTRATIONS[ctypes.addressof(vfs)] = registration
                 self.register(vfs)
                 self._names[fs] = name
-                # Open connections hold the file system; so it is new ones that find none.
-                finalizer = weakref.finalize(fs, self._forget, address)
-                finalizer.atexit = False
             return name
 
     def registration(self, fs: MemoryFileSystem) -> Registration:
@@ -100,16 +103,30 @@ class VfsLibrary:
             weakref.ref(fs), self.file_methods, self.replicas, self._name_functions, volume_of(fs)
         )
 
+    def _renamed(self, name: str) -> Vfs | None:
+        """Return a VFS that was of a file system that is gone, under a new name; None without one.
+
+        It is never freed, because a connection that is just being closed may look at it once more.
+        """
+        if not self._spare:
+            return None
+        vfs = self._spare.pop()
+        text = name.encode() + b"\0"
+        ctypes.memmove(vfs.pAppData, text, len(text))
+        return vfs
+
     def new_vfs(self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE) -> Vfs:
         """Return a VFS; what it does not do itself the platform's own does."""
         platform = self.platform
         if self._memdb is not None:
             file_size = max(file_size, self._memdb.file_size)  # may take a replica's state
+        text = immortal(ctypes.create_string_buffer(name.encode(), _LONGEST_NAME))
         vfs = Vfs(
             iVersion=min(_VFS_VERSION, platform.iVersion),
             szOsFile=file_size,
             mxPathname=max(_LONGEST_PATH, platform.mxPathname),
-            zName=immortal(name.encode()),
+            zName=ctypes.addressof(text),
+            pAppData=ctypes.addressof(text),
             **{
                 member: getattr(platform, member)
                 for member in (
@@ -129,9 +146,12 @@ class VfsLibrary:
     def unregister(self, vfs: Vfs) -> None:
         self._library.sqlite3_vfs_unregister(ctypes.addressof(vfs))
 
-    def _forget(self, address: int) -> None:
-        self._library.sqlite3_vfs_unregister(address)
-        REGISTRATIONS.pop(address, None)
+    def _forget(self, vfs: Vfs) -> None:
+        """Take back the VFS of a file system that is gone."""
+        self.unregister(vfs)
+        registration = REGISTRATIONS.pop(ctypes.addressof(vfs), None)
+        if registration is not None and not registration.volume.was_abandoned:
+            self._spare.append(vfs)
 
     @functools.cached_property
     def file_methods(self) -> int:

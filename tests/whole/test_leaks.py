@@ -252,6 +252,13 @@ def drop_connections(fs: MemoryFileSystem) -> None:
     gc.collect()
 
 
+def live_and_die(_fs: MemoryFileSystem) -> None:
+    """Open a database in a file system of its own, which is gone in the end."""
+    with closing(dmemfs_sqlite.connect(MemoryFileSystem(max_quota=1 << 20), "/a.db")) as connection:
+        connection.execute("CREATE TABLE t(a)")
+    gc.collect()
+
+
 def save_and_load(fs: MemoryFileSystem) -> None:
     uri = unique_uri()
     with closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -275,7 +282,7 @@ CYCLES: list[Callable[[MemoryFileSystem], None]] = [
     open_and_close, fail_to_open, write_and_remove, exceed_the_quota, change_the_tree,
     use_advisory_locks, make_operations_fail, snapshot_and_restore, drop_snapshots, clone,
     make_and_drop, pack_and_unpack, refuse_packs_and_archives, connect_and_close,
-    drop_connections, save_and_load, use_templates,
+    drop_connections, live_and_die, save_and_load, use_templates,
 ]  # fmt: skip
 ON_LINUX_ONLY = [mount_and_unmount, mount_as_root]
 

@@ -190,7 +190,7 @@ class SharedJoined(Shared):
 
 
 class SharedSaved(Shared):
-    possible = (FORMER | {("saved",), ("later",)},)
+    possible: tuple[set[Any], ...] = (FORMER | {("saved",), ("later",)},)
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         super().prepare(connection)
@@ -235,7 +235,7 @@ class SharedBlock(Shared):
 
 
 class SharedDiscarded(SharedSaved):
-    possible = (FORMER, FORMER | {("saved",)})
+    possible: tuple[set[Any], ...] = (FORMER, FORMER | {("saved",)})
 
     def work(self) -> None:
         self.shared.discard()

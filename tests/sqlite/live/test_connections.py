@@ -16,6 +16,7 @@ import dmemfs_sqlite
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import LiveDatabaseUnavailable, live_uri
 from dmemfs_sqlite._vfs import registration
+from dmemfs_sqlite._vfs.registration import library_of
 from tests.support.live_databases import (
     PATH,
     check_integrity,
@@ -400,3 +401,26 @@ def test_another_instance_of_sqlite_is_not_mistaken(monkeypatch: pytest.MonkeyPa
         live_uri(MemoryFileSystem(), PATH)
     finally:
         registration._library_of.cache_clear()
+
+
+def test_a_new_file_system_takes_the_registration_of_one_that_is_gone() -> None:
+    """Its name is gone with it; what SQLite may look at once more stays, and is used again."""
+    library = library_of()
+    with closing(connect(MemoryFileSystem(), "/a.db")):
+        pass
+    gc.collect()
+    spare, names = len(library._spare), set()
+    assert spare > 0
+    for number in range(50):
+        fs = MemoryFileSystem()
+        uri = live_uri(fs, "/a.db")
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("CREATE TABLE t AS SELECT ? AS x", (number,))
+            assert connection.execute("SELECT x FROM t").fetchall() == [(number,)]
+        names.add(uri)
+        del fs
+        gc.collect()
+        with pytest.raises(sqlite3.OperationalError, match="no such vfs"):
+            sqlite3.connect(uri, uri=True)
+        assert len(library._spare) == spare
+    assert len(names) == 50

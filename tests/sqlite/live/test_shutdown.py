@@ -163,6 +163,46 @@ def test_a_child_has_a_copy_of_its_own(memory: MemoryFileSystem, journal: str) -
 
 
 @marked
+@pytest.mark.parametrize("closes", [False, True])
+@pytest.mark.parametrize("statement", ["DELETE FROM t", "SELECT * FROM t"])
+@pytest.mark.parametrize("journal", JOURNALS)
+def test_a_fork_in_the_middle_of_the_own_transaction(
+    memory: MemoryFileSystem, journal: str, statement: str, closes: bool
+) -> None:
+    """Nobody can end it in the child: it is undone there, and goes on in the parent."""
+    with opened(memory, journal_mode=journal) as connection:
+        fill(connection)
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        cursor = connection.execute(statement)
+        cursor.fetchone()
+        connection.execute("INSERT INTO t(b) VALUES (zeroblob(100000))")
+
+        def use() -> None:
+            with opened(memory, timeout=0) as mine:
+                assert count(mine) == 100
+                mine.execute("INSERT INTO t(b) VALUES ('child')")
+                check_integrity(mine)
+            if closes:
+                with suppress(sqlite3.Error):
+                    connection.close()
+            other = MemoryFileSystem()
+            for fs in (memory, other):
+                with opened(fs, timeout=0) as mine:
+                    mine.execute("CREATE TABLE u (x)")
+                    assert count(mine) == 101 if fs is memory else True
+                    check_integrity(mine)
+
+        assert exit_code_of_child(use) == 0
+        expected = 1 if statement.startswith("DELETE") else 101
+        assert count(connection) == expected
+        cursor.close()
+        connection.execute("COMMIT")
+        assert count(connection) == expected
+        check_integrity(connection)
+
+
+@marked
 @pytest.mark.parametrize("journal", JOURNALS)
 def test_a_fork_in_the_middle_of_anothers_transaction(
     memory: MemoryFileSystem, journal: str

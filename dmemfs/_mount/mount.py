@@ -225,6 +225,7 @@ class _Process:
         self.temporary = "/tmp"
         self.sessions: tuple[_Session, ...] = ()
         self._points: Any = None
+        self._libraries: Any = None
         self._listeners: list[Callable[[_Resolve], Callable[[], object]]] | None = None
         self._farewells: list[Callable[[], object]] = []
         self._is_settled = False
@@ -275,11 +276,13 @@ class _Process:
         if not self.table.mounts:
             self._say_farewell()
             if self._points is not None:
+                self._libraries.remove()
                 self._points.remove()
             self._is_settled = False
         elif not self._is_settled:
             self.table.umask = _platform.umask()
             self._points.install()
+            self._libraries.install()
             for listener in self._find_listeners():
                 self._farewells.append(listener(self.resolve))
             self._is_settled = True
@@ -298,6 +301,7 @@ class _Process:
             raise NotImplementedError(
                 "mounting needs CPython on Linux; elsewhere use the methods of the file system"
             )
+        from .libraries import KnownLibraries
         from .patching import PatchPoints
 
         self.table.directories = self.descriptors.directory
@@ -305,6 +309,7 @@ class _Process:
         if not self._knows_forks and _platform.register_at_fork is not None:
             self._knows_forks = True
             _platform.register_at_fork(after_in_child=self._renew_locks)
+        self._libraries = KnownLibraries(self.table)
         self._points = points
 
     def _prepare_isolation(self, fs: Tree) -> None:

@@ -19,7 +19,9 @@ MOUNT_DIFFERENCES = [
     Difference(
         name="libraries in C",
         real="They open paths, and load libraries.",
-        memory="They find nothing (ENOENT); imports of C modules name `materialize`. "
+        memory="[Known ones](#libraries-in-c) are handed the file, or refuse it. Others find "
+        "nothing (ENOENT), or what is on the disk at that path; imports of C modules name "
+        "`materialize`. "
         "Descriptors of files they can use.",
         reason="They ask the kernel, which knows nothing of a mount.",
     ),

@@ -115,8 +115,9 @@ class PathChooser(Home):
                     path, *arguments, **options, **({} if dir_fd is None else {"dir_fd": dir_fd})
                 ),
                 changes=changes,
-                of_descriptor=of_descriptor
-                and (lambda description: of_descriptor(description, *arguments, **options)),
+                of_descriptor=None
+                if of_descriptor is None or path.__class__ is str
+                else lambda description: of_descriptor(description, *arguments, **options),
             )
 
         stand_in.__name__ = real.__name__

@@ -77,6 +77,16 @@ def intercept(tree: Tree, interceptors: Iterable[Interceptor]) -> None:
     binary.read_through_file_system(bool(_read_by_asking))
 
 
+def remove_interceptors(tree: Tree) -> None:
+    """Let nobody be asked any more."""
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
+        intercept(tree, ())
+    finally:
+        tree._unlock()
+
+
 def ask(
     tree: Tree, operation: str, *paths: Any, node: Node | None = None, changes: bool | None = None
 ) -> None:

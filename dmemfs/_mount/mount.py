@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import sys
@@ -349,6 +350,14 @@ class _Process:
 
 
 process = _Process()
+
+
+def require_not_mounted(fs: Tree) -> None:
+    """Raise OSError (EBUSY) for a file system that is mounted."""
+    for mounted in process.table.mounts:
+        if mounted.fs is fs:
+            text = f"{os.strerror(errno.EBUSY)}: it is mounted; end the mount before"
+            raise OSError(errno.EBUSY, text, mounted.point)
 
 
 def mount(

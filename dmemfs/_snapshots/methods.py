@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .._history.history import is_in_operation, keep_version, release_dropped, restore_version
+from .._tree.closing import require_open
 from .._tree.tree import Tree
 from .snapshot import Snapshot, version_in
 
@@ -30,7 +31,8 @@ class Snapshots(Tree):
 
         Complexity: O(1), and O(quotas of directories).
         """
-        _refuse_in_operation(self, "snapshot")
+        refuse_in_operation(self, "snapshot")
+        require_open(self)
         release_dropped(self)
         try:
             if not self._try_lock(False):
@@ -64,7 +66,7 @@ class Snapshots(Tree):
         Complexity: O(changes between then and now), whatever the size of the tree. To a snapshot
             that is not the newest, also O(changes between those on the way).
         """
-        _refuse_in_operation(self, "restore")
+        refuse_in_operation(self, "restore")
         release_dropped(self)
         version = version_in(snapshot, self)
         try:
@@ -102,7 +104,8 @@ class Snapshots(Tree):
                     raise
 
 
-def _refuse_in_operation(tree: Tree, what: str) -> None:
+def refuse_in_operation(tree: Tree, what: str) -> None:
+    """Raise RuntimeError where code that interrupts an operation calls."""
     if is_in_operation(tree):
         raise RuntimeError(
             f"{what}() in the middle of another operation, from a signal handler or a "

@@ -243,6 +243,25 @@ def test_any_damage_to_the_files_beside_is_survived(
     assert len(merged_image) <= len(image) + len(damaged)
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_a_file_beside_may_end_anywhere(
+    suffix: str, files_beside: dict[str, tuple[bytes, bytes]]
+) -> None:
+    image, beside = files_beside[suffix]
+    merge = journals.apply_wal if suffix == "-wal" else journals.roll_back
+    _, all_pages = merge(image, beside)
+    assert all_pages > 10
+    former = 0
+    # Around the headers of frames, and those of journals, which begin on sectors.
+    starts = range(32, len(beside), 24 + 4096) if suffix == "-wal" else range(0, len(beside), 512)
+    near = {start + by for start in starts for by in (-1, 0, 1, 24, 28)}
+    for length in sorted(length for length in near if 0 <= length <= len(beside)):
+        merged, pages = merge(image, beside[:length])
+        assert former <= pages <= all_pages
+        assert pages or merged[:100] == image[:100]
+        former = pages
+
+
 @pytest.fixture(scope="module")
 def files_beside(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, bytes]]:
     """Return a database and the file beside it, for a log and for a journal."""

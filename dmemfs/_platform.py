@@ -31,6 +31,21 @@ SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
 HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
 """Whether the status of a file tells how much of a disk it takes."""
 
+_FURTHER_FIELDS = (
+    *("st_atime", "st_mtime", "st_ctime", "st_atime_ns", "st_mtime_ns", "st_ctime_ns"),
+    *("st_blksize", "st_blocks", "st_rdev"),
+)
+
+stat_result: Callable[[tuple[float, ...]], os.stat_result] = os.stat_result
+"""Make a status of the ten fields of the tuple that it is, and of these `_FURTHER_FIELDS`."""
+
+if sys.implementation.name != "cpython":
+
+    def stat_result(fields: tuple[float, ...]) -> os.stat_result:
+        """Make it by name, as their order is another."""
+        return os.stat_result(fields[:10], dict(zip(_FURTHER_FIELDS, fields[10:], strict=False)))
+
+
 # --- os: functions --------------------------------------------------------------------------------
 
 chown: Callable[..., None] | None = getattr(os, "chown", None)

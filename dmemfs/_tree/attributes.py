@@ -30,7 +30,7 @@ def _without_blocks(fields: tuple[int | float, ...]) -> os.stat_result:
     return os.stat_result(fields[:16])
 
 
-_stat_result = os.stat_result if _platform.HAS_BLOCKS else _without_blocks
+_stat_result = _platform.stat_result if _platform.HAS_BLOCKS else _without_blocks
 
 
 class Usage(NamedTuple):

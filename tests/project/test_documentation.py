@@ -174,6 +174,22 @@ def test_continuous_integration_runs_what_contributors_are_told(command: str) ->
     assert command in (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
+def test_where_it_runs_is_what_continuous_integration_runs() -> None:
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    page = (PROJECT / "docs" / "limits.md").read_text(encoding="utf-8")
+    table = page.partition("### Where it runs")[2]
+    (versions,) = re.findall(r"^versions=\((.*)\)", script, re.MULTILINE)
+    metadata = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    for version in versions.split():
+        assert re.search(rf"CPython [^|]*\b{re.escape(version)}\b", table)
+        assert f'"Programming Language :: Python :: {version}"' in metadata
+    for names in re.findall(
+        r"^declare -A (?:other_sqlites|pyodides)=\((.*)\)", script, re.MULTILINE
+    ):
+        for key, value in re.findall(r"\[([^]]+)\]=(\S*)", names):
+            assert (f"Pyodide {key} " if key[0].isdigit() else f"`{value}`") in table
+
+
 def test_the_readme_tells_how_to_install_and_test() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert '-m pip install --editable ".[test]"' in readme

@@ -14,6 +14,18 @@ from typing import Any, Self
 IS_WINDOWS = sys.platform == "win32"
 HAS_MOUNTS = sys.platform == "linux" and sys.implementation.name == "cpython"
 
+# --- modules --------------------------------------------------------------------------------------
+
+try:
+    import fcntl as fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
+try:
+    import posix as posix
+except ImportError:
+    posix = os  # type: ignore[misc]
+
 # --- os: flags that ask for nothing where they are missing ----------------------------------------
 
 O_BINARY: int = getattr(os, "O_BINARY", 0)
@@ -23,10 +35,12 @@ O_NOATIME: int = getattr(os, "O_NOATIME", 0)
 O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 O_PATH: int = getattr(os, "O_PATH", 0)
+O_TMPFILE: int = getattr(os, "O_TMPFILE", 0)
+MFD_CLOEXEC: int = getattr(os, "MFD_CLOEXEC", 0)
 
 # No whence of anybody's where they are missing.
-SEEK_DATA: int | None = getattr(os, "SEEK_DATA", None)
-SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
+SEEK_DATA: Any = getattr(os, "SEEK_DATA", None)
+SEEK_HOLE: Any = getattr(os, "SEEK_HOLE", None)
 
 HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
 """Whether the status of a file tells how much of a disk it takes."""
@@ -49,7 +63,11 @@ if sys.implementation.name != "cpython":
 # --- os: functions --------------------------------------------------------------------------------
 
 chown: Callable[..., None] | None = getattr(os, "chown", None)
-register_at_fork: Callable[..., None] | None = getattr(os, "register_at_fork", None)
+memfd_create: Callable[..., int] | None = getattr(os, "memfd_create", None)
+pread: Any = getattr(os, "pread", None)
+pwrite: Any = getattr(os, "pwrite", None)
+readv: Callable[..., int] = getattr(os, "readv", None)  # type: ignore[assignment]
+register_at_fork: Any = getattr(os, "register_at_fork", None)
 
 
 def process_owner() -> tuple[int, int]:

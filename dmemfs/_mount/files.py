@@ -10,10 +10,10 @@ import errno
 import io
 import operator
 import os
-import posix
 from types import CodeType
 from typing import Any, TypeAlias
 
+from .. import _platform
 from .._files.binary import (
     AppendFile,
     AppendUpdateFile,
@@ -28,8 +28,8 @@ from .descriptors import DescriptorTable
 from .lending import Lending, NoDescriptorError
 from .table import Mounted
 
-_fstat = posix.fstat
-_lseek = posix.lseek
+_fstat = _platform.posix.fstat
+_lseek = _platform.posix.lseek
 _FEW_BYTES = 1 << 13
 
 Origin: TypeAlias = tuple[Mounted, DescriptorTable, CodeType, int]

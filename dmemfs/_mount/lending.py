@@ -12,13 +12,12 @@ number that was handed out is compared with what the kernel has there before it 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import posix
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from .. import _platform
 from .._errors import os_error
 from .._nodes.kernel_files import KernelFile
 from .._nodes.nodes import File
@@ -31,16 +30,16 @@ from .._tree.in_kernel import (
 from .described import Described
 from .table import Mounted
 
-_close = posix.close
-_fstat = posix.fstat
-_ftruncate = posix.ftruncate
-_lseek = posix.lseek
-_read = posix.read
-_readv = posix.readv
-_write = posix.write
+_close = _platform.posix.close
+_fstat = _platform.posix.fstat
+_ftruncate = _platform.posix.ftruncate
+_lseek = _platform.posix.lseek
+_read = _platform.posix.read
+_readv = _platform.readv
+_write = _platform.posix.write
 
 _ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
-_DONE = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW | getattr(os, "O_TMPFILE", 0)
+_DONE = os.O_CREAT | os.O_EXCL | os.O_TRUNC | _platform.O_NOFOLLOW | _platform.O_TMPFILE
 _NO_NUMBER_LEFT = (errno.EMFILE, errno.ENFILE)
 _NO_MEMFD = (errno.ENOSYS, errno.EPERM, errno.ENOENT)
 _FEW = 64
@@ -243,7 +242,7 @@ class Lending:
         try:
             if not fs._try_lock(False):
                 fs._wait_for_lock()
-            flags = fcntl.fcntl(number, fcntl.F_GETFL)
+            flags = _platform.fcntl.fcntl(number, _platform.fcntl.F_GETFL)
             if flags & _ACCESS != os.O_RDONLY and count > 0:
                 if flags & os.O_APPEND:
                     position = lent.node.size

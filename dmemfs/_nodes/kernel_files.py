@@ -16,26 +16,22 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+from .. import _platform
 from .._errors import os_error
 from .._mutex import wait_for
 from .blocks import BlockPool
 from .content import BlockList, Content, content_size
 from .nodes import File
 
-try:
-    import fcntl
-except ImportError:  # Windows, which has no memfd either
-    fcntl = None  # type: ignore[assignment]
-
 _close = os.close
 _fstat = os.fstat
 _ftruncate = os.ftruncate
 _lseek = os.lseek
 _open = os.open
-_pread = getattr(os, "pread", None)
-_pwrite: Any = getattr(os, "pwrite", None)
+_pread = _platform.pread
+_pwrite = _platform.pwrite
 _listdir = os.listdir
-_memfd_create = getattr(os, "memfd_create", None)
+_memfd_create = _platform.memfd_create
 
 _PAGE = 4096
 _SECTOR = 512
@@ -99,7 +95,7 @@ class KernelContent:
     def read(self, position: int, count: int) -> bytes:
         """Return up to `count` bytes from `position`; fewer at the end, none beyond it."""
         pieces = []
-        while count > 0 and (piece := _pread(self.descriptor, min(count, 1 << 30), position)):  # type: ignore[misc]
+        while count > 0 and (piece := _pread(self.descriptor, min(count, 1 << 30), position)):
             pieces.append(piece)
             position += len(piece)
             count -= len(piece)
@@ -111,15 +107,17 @@ class KernelContent:
         end = 0
         while end < size:
             try:
-                start = _lseek(self.descriptor, end, os.SEEK_DATA)
+                start = _lseek(self.descriptor, end, _platform.SEEK_DATA)
             except OSError:  # ENXIO: only a hole follows
                 return
-            end = min(_lseek(self.descriptor, start, os.SEEK_HOLE), size)
+            end = min(_lseek(self.descriptor, start, _platform.SEEK_HOLE), size)
             yield start, end - start
 
     def find(self, offset: int, *, is_hole: bool) -> int:
         """Return where data or a hole begins, as `os.lseek` tells. Raises OSError (ENXIO)."""
-        return _lseek(self.descriptor, offset, os.SEEK_HOLE if is_hole else os.SEEK_DATA)
+        return _lseek(
+            self.descriptor, offset, _platform.SEEK_HOLE if is_hole else _platform.SEEK_DATA
+        )
 
     def plain(self) -> bytes | BlockList:
         """Return a copy as content of an ordinary file. Complexity: O(bytes)."""
@@ -215,7 +213,7 @@ class KernelContent:
 
     def open(self, flags: int) -> int:
         """Return a new descriptor of the file, with a position of its own."""
-        return _open(f"/proc/self/fd/{self.descriptor}", flags | os.O_CLOEXEC)
+        return _open(f"/proc/self/fd/{self.descriptor}", flags | _platform.O_CLOEXEC)
 
     def is_used_elsewhere(self) -> bool:
         """Tell whether a descriptor or a mapping, of any process, leads here besides our own.
@@ -224,12 +222,14 @@ class KernelContent:
         given back at once.
         """
         try:
-            fcntl.fcntl(self.descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            _platform.fcntl.fcntl(
+                self.descriptor, _platform.fcntl.F_SETLEASE, _platform.fcntl.F_WRLCK
+            )
         except BlockingIOError:
             return True
         except OSError:  # there are no leases, or not for this user
             return self._has_other_numbers()
-        fcntl.fcntl(self.descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        _platform.fcntl.fcntl(self.descriptor, _platform.fcntl.F_SETLEASE, _platform.fcntl.F_UNLCK)
         return False
 
     def retire(self) -> None:
@@ -294,21 +294,21 @@ def _empty_file() -> tuple[int, tuple[int, int]]:
         raise os_error(errno.ENOSYS)
     if not _registered:
         _registered = True
-        os.register_at_fork(before=_before_fork)
-    number = _memfd_create("dmemfs", os.MFD_CLOEXEC)
+        _platform.register_at_fork(before=_before_fork)
+    number = _memfd_create("dmemfs", _platform.MFD_CLOEXEC)
     try:
         # The kernel counts who has opened a file, and whoever made it has not.
-        own = _open(f"/proc/self/fd/{number}", os.O_RDWR | os.O_CLOEXEC)
+        own = _open(f"/proc/self/fd/{number}", os.O_RDWR | _platform.O_CLOEXEC)
     finally:
         _close(number)
     try:
-        high: int = fcntl.fcntl(own, fcntl.F_DUPFD_CLOEXEC, _FIRST_NUMBER)
+        high: int = _platform.fcntl.fcntl(own, _platform.fcntl.F_DUPFD_CLOEXEC, _FIRST_NUMBER)
     except OSError:  # the process may have fewer: one where others are
         high = own
     else:
         _close(own)
     # The signal at the end of a lease, which by default ends the process: one that nobody minds.
-    fcntl.fcntl(high, fcntl.F_SETSIG, signal.SIGURG)
+    _platform.fcntl.fcntl(high, _platform.fcntl.F_SETSIG, signal.SIGURG)
     status = _fstat(high)
     return high, (status.st_dev, status.st_ino)
 

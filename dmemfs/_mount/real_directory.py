@@ -28,6 +28,9 @@ _stat = os.stat
 SCRATCH = ("/dev/shm", "/tmp", "/var/tmp")
 """Where something real may be made for a while, in memory if there is such a place."""
 
+SCRATCH_PREFIXES = tuple(f"{base}/dmemfs-" for base in SCRATCH)
+"""How the paths of it begin."""
+
 _WITHOUT_FILES = "/proc/self/fdinfo"
 """Where nothing can be made either, and only numbers are found."""
 

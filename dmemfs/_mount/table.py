@@ -228,11 +228,12 @@ class MountTable:
         self.marker = names[0] if len(names) == 1 else _common_beginning(names)
 
     def show_real(self, directory: str) -> None:
-        """Let a real directory be seen, and written, through whatever is mounted above it.
-
-        To be undone as often as it is done.
-        """
+        """Let a real directory be seen, and written, through whatever is mounted above it."""
         self._shown = (*self._shown, f"{directory}/")
+
+    def show_real_below(self, prefix: str) -> None:
+        """Let everything real be seen, and written, whose path begins with a prefix."""
+        self._shown = (*self._shown, prefix)
 
     def hide_real(self, directory: str) -> None:
         """Undo `show_real`."""

@@ -35,6 +35,7 @@ def follow_mounts(resolve: Resolve) -> Callable[[], object]:
 
     for module in _modules():
         with suppress(LiveDatabaseUnavailable):
+            default_vfs.remove(module=module)  # what an interrupt has left
             default_vfs.install(resolve, module=module)
     return _stop
 

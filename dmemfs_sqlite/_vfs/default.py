@@ -81,7 +81,9 @@ def install(resolve: Resolve, *, module: ModuleType = sqlite3) -> None:
             raise RuntimeError("a default VFS is installed already: remove() it first")
         before = library.default_vfs()
         address = ctypes.addressof(before)
-        installed = _made.get((module, address))
+        installed = _by_address.get(address)  # left there by an interrupt
+        if installed is None:
+            installed = _made.get((module, address))
         if installed is None:  # made once: what SQLite has seen must stay for ever
             installed = _made[module, address] = _make(library, before, resolve)
         installed.resolve = resolve
@@ -105,11 +107,12 @@ def _make(library: VfsLibrary, before: Vfs, resolve: Resolve) -> _Installed:
 def remove(*, module: ModuleType = sqlite3) -> None:
     """Give new connections the VFS that was the default before; open ones go on as they are."""
     with _mutex:
-        installed = _current.pop(module, None)
-        if installed is not None:
+        installed = _current.get(module)
+        if installed is not None:  # each step may be done again after an interrupt
             before = Vfs.from_address(installed.base)
             installed.library.register(before, default=True)
             installed.library.unregister(installed.vfs)
+            del _current[module]
 
 
 @entered_uninterrupted

@@ -39,9 +39,9 @@ def run(*command: str, **options: object) -> str:
 READ = "import sys; print(open(sys.argv[1]).read(), end='')"
 
 
-def run_a_command_in_a_mounted_directory() -> None:
+def run_a_command_on_a_file_in_a_mounted_directory() -> None:
     os.chdir("/mem")
-    os.system("true")
+    os.system("cat file")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def run_a_command_in_a_mounted_directory() -> None:
         lambda: run(sys.executable, "-c", READ, "/mem/file"),
         lambda: run(sys.executable, "-c", "", cwd="/mem"),
         lambda: run("/mem/file"),
-        run_a_command_in_a_mounted_directory,
+        run_a_command_on_a_file_in_a_mounted_directory,
         lambda: os.posix_spawn("/mem/file", ["file"], {}),
         lambda: os.execv("/mem/file", ["file"]),
         lambda: os.execve("/mem/file", ["file"], {}),

@@ -47,7 +47,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"_snapshots", "_interception"},
         {"_mount"},
         {"_memory_filesystem"},
-        {"_cli", "pytest_plugin", "testing"},
+        {"_cli", "_worker", "pytest_plugin", "testing"},
         {"__main__", "unittest_mixin"},
     ),
     "dmemfs_sqlite": (

@@ -20,6 +20,8 @@ from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable, OpenDescription
 from ..table import LeadsOutsideError, MountTable
 
+_OF_MULTIPROCESSING = "pymp-"
+
 _stat = posix.stat
 _lstat = posix.lstat
 _mkdir = posix.mkdir
@@ -140,6 +142,9 @@ class PatchedPaths(PathChooser):
             self._mkdir(path, dir_fd=dir_fd)
             return
 
+        if mode == 0o700 and self._made_for_sockets(path):
+            return
+
         def inside(mount: Any, inner: Any) -> None:
             require_c_int(mode)
             try:
@@ -159,6 +164,22 @@ class PatchedPaths(PathChooser):
             lambda path, dir_fd: _mkdir(path, mode, dir_fd=dir_fd),
             changes=True,
         )
+
+    def _made_for_sockets(self, path: Any) -> bool:
+        """Make the directory in which `multiprocessing` binds sockets, on the disk if it can be.
+
+        It stays visible through every mount: a socket is a file of the kernel's.
+        """
+        text = os.path.abspath(os.fsdecode(path))
+        if not os.path.basename(text).startswith(_OF_MULTIPROCESSING):
+            return False
+        self._table.show_real(text)
+        try:
+            _mkdir(text, 0o700)
+        except OSError:
+            self._table.hide_real(text)
+            return False
+        return True
 
     def readlink(self, path: Any, *, dir_fd: Any = None) -> Any:
         table = self._table

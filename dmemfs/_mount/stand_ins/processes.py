@@ -1,22 +1,31 @@
 """Stand-ins for what can never see a mounted file: other programs, mmap, the loader of libraries.
 
-The kernel would answer that there is no such file, or worse, start a program in another directory
-than the one that `os.getcwd` tells. These say what is the matter, and what to do.
+The kernel would answer that there is no such file, or worse, find another one. So what is given a
+mounted file is refused, with the matter and the way out. A program that is given none is started,
+and sees the disk as it is.
 """
 
 from __future__ import annotations
 
 import _imp
 import _posixsubprocess
+import errno
 import mmap as _mmap
 import os
 import posix
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
-from ..._errors import refusal
+from ..._errors import os_error, refusal
+from ..._mutex import Mutex
 from ..descriptors import FIRST_DESCRIPTOR
 from ..likeness import Home
 from ..table import LeadsOutsideError, MountTable
+from ..workers import worker_code
 
 _fork_exec = _posixsubprocess.fork_exec
 _posix_spawn = getattr(posix, "posix_spawn", None)
@@ -25,8 +34,19 @@ _execv = posix.execv
 _execve = posix.execve
 _system = posix.system
 _access = posix.access
+_chdir = posix.chdir
+_close = posix.close
+_fchdir = posix.fchdir
+_open = posix.open
 _create_dynamic = _imp.create_dynamic
 RealMmap = _mmap.mmap
+
+INSTEAD = "/proc" if os.path.isdir("/proc") else "/"
+"""Where programs start while the working directory is mounted: nobody can make files there."""
+
+_STARTS_OF_WORKERS = ("from multiprocessing.spawn ", "from multiprocessing.forkserver ")
+_SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
+_mutex = Mutex()
 
 _DESCRIPTOR = "another program cannot use the descriptor of a mounted file"
 
@@ -55,26 +75,74 @@ class PatchedProcesses(Home):
         mount = self._table.mount_of(path)
         return mount is not None and path.startswith(mount.kept) and _access(path, os.R_OK)
 
-    def _require_visible(self, program: Any, arguments: Any, cwd: Any) -> None:
-        """Raise unless a program can be started in this directory, and see what it is told of.
+    def _directory_for(self, program: Any, arguments: Any, cwd: Any = None) -> Any:
+        """Return the directory in which a program is to be started, None for the current one.
+
+        Args:
+            program: its path, or a name to be looked for.
+            arguments: what it is given, its name first.
+            cwd: the directory that is asked for.
 
         Raises:
-            OSError: ENOTSUP.
+            OSError: ENOTSUP, it is given something that only this process can see.
         """
-        if cwd is not None:
-            if self._is_mounted(cwd):
-                raise refusal("another program cannot work in a mounted directory", cwd)
-        elif self._table.cwd is not None:
-            raise refusal(
-                "another program cannot work in a mounted directory, as the current one is (or "
-                "pass it a real directory as cwd=)",
-                self._table.cwd.mount.point,
-            )
-        if self._is_mounted_file(program):
-            raise refusal("a mounted file cannot be run", program)
-        for argument in arguments:
-            if os.fsencode(argument)[:1] == b"/" and self._is_mounted_file(argument):
-                raise refusal("another program cannot open a mounted file", argument)
+        here = os.fsdecode(cwd) if cwd is not None else None
+        if self._is_mounted_file(_below(here, program)):
+            raise refusal("a mounted file cannot be run", program, writes=True)
+        if here is not None and self._is_mounted_directory(here):
+            raise refusal("another program cannot work in a mounted directory", cwd, writes=True)
+        for word in _words(arguments):
+            if self._is_given(word, here):
+                raise refusal("another program cannot open a mounted file", word, writes=True)
+        if cwd is None and self._table.cwd is not None:
+            return INSTEAD
+        return cwd
+
+    def _is_mounted_directory(self, path: str) -> bool:
+        """Tell whether a directory is in a mount: in isolation, if it is there."""
+        try:
+            place = self._table.locate(path)
+        except OSError:
+            return False
+        return place is not None and (
+            bool(place[0].offset) or place[0].fs._peek(place[1]) is not None
+        )
+
+    def _is_given(self, word: str, cwd: str | None) -> bool:
+        """Tell whether a word of a command names something in a mount, or something to be made."""
+        start = word.find("/")
+        absolute = start == 0 or (start > 0 and word[start - 1] in "=:,")
+        path = word[start:] if absolute else _below(cwd, word)
+        try:
+            place = self._table.locate(path)
+        except OSError:
+            return False
+        if place is None:
+            return False
+        mount, inner = place
+        if mount.fs._peek(inner) is not None:
+            return inner != "/" or bool(mount.offset)
+        if not absolute:
+            return False
+        above = inner.rpartition("/")[0]
+        return bool(mount.offset) or (above != "" and mount.fs._peek(above) is not None)
+
+    def _is_there(self, program: Any, cwd: Any) -> bool:
+        path = _below(None if cwd is None else os.fsdecode(cwd), program)
+        return self._is_mounted_file(path) or _access(path, os.X_OK)
+
+    def _as_the_kernel_sees(self, programs: Any, cwd: Any) -> list[Any]:
+        """Return the paths of a program that are not hidden by what is mounted in their place."""
+        here = os.fsdecode(cwd) if cwd is not None else None
+        seen = []
+        for program in programs:
+            try:
+                place = self._table.locate(_below(here, program))
+            except OSError:
+                place = None
+            if place is None or not place[0].offset:
+                seen.append(program)
+        return seen
 
     def _require_real(self, file_actions: Any) -> None:
         """Raise where a descriptor or a file for a program to use is not of the kernel."""
@@ -83,7 +151,7 @@ class PatchedProcesses(Home):
                 if isinstance(value, int) and value >= FIRST_DESCRIPTOR:
                     raise refusal(_DESCRIPTOR, value)
                 if isinstance(value, str | bytes) and self._is_mounted(value):
-                    raise refusal("another program cannot open a mounted file", value)
+                    raise refusal("another program cannot open a mounted file", value, writes=True)
 
     def fork_exec(
         self,
@@ -98,35 +166,80 @@ class PatchedProcesses(Home):
         for number in (*pass_fds, *others[1:7]):
             if number >= FIRST_DESCRIPTOR:
                 raise refusal(_DESCRIPTOR, number)
-        for program in executable_list:
-            self._require_visible(program, args or (), cwd)
-        return _fork_exec(args, executable_list, close_fds, pass_fds, cwd, *others)
+        visible = self._as_the_kernel_sees(executable_list, cwd)
+        program = next(filter(partial(self._is_there, cwd=cwd), executable_list), None)
+        if program is None and (not visible or (cwd is not None and self._is_mounted(cwd))):
+            raise os_error(errno.ENOENT, args[0] if args else None)
+        directory = self._directory_for(program or visible[0], args or (), cwd)
+        args = self._told_of_mounts(args)
+        return _fork_exec(args, visible, close_fds, pass_fds, directory, *others)
+
+    def _told_of_mounts(self, args: Any) -> Any:
+        """Let the workers of `multiprocessing` and loky refuse what only this process can see.
+
+        What they are to do comes to them later, and may name mounted paths. There the disk is to
+        be found by nobody.
+        """
+        words = [os.fsdecode(word) for word in args or ()]
+        for at, (option, what) in enumerate(pairwise(words)):
+            is_spawned = option == "-c" and what.startswith(_STARTS_OF_WORKERS)
+            if is_spawned or (option == "-m" and ".loky.backend." in f".{what}"):
+                told = worker_code(self._table, what, is_module=not is_spawned)
+                return [*words[:at], "-c", told, *words[at + 2 :]]
+        return args
 
     def posix_spawn(self, path: Any, argv: Any, env: Any, /, **options: Any) -> int:
-        self._require_visible(path, argv, None)
-        self._require_real(options.get("file_actions", ()))
-        return _posix_spawn(path, argv, env, **options)  # type: ignore[misc, no-any-return]
+        return self._spawn(_posix_spawn, path, argv, env, options)
 
     def posix_spawnp(self, path: Any, argv: Any, env: Any, /, **options: Any) -> int:
-        self._require_visible(path, argv, None)
-        self._require_real(options.get("file_actions", ()))
-        return _posix_spawnp(path, argv, env, **options)  # type: ignore[misc, no-any-return]
+        return self._spawn(_posix_spawnp, path, argv, env, options)
+
+    def _spawn(self, spawn: Any, path: Any, argv: Any, env: Any, options: dict[str, Any]) -> int:
+        directory = self._directory_for(path, argv)
+        self._require_real(options.get("file_actions") or ())
+        with self._in(directory):
+            return spawn(path, argv, env, **options)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _in(self, directory: Any) -> Iterator[None]:
+        """Take the process to a real directory, for what starts programs in the current one."""
+        if directory is None:
+            yield
+            return
+        with _mutex:
+            former = _open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _chdir(directory)
+                yield
+            finally:
+                _fchdir(former)
+                _close(former)
 
     def execv(self, path: Any, argv: Any, /) -> None:
-        self._require_visible(path, argv, None)
-        _execv(path, argv)
+        with self._in(self._directory_for(path, argv)):
+            _execv(path, argv)
 
     def execve(self, path: Any, argv: Any, env: Any) -> None:
-        if isinstance(path, int):
-            if path >= FIRST_DESCRIPTOR:
-                raise refusal("a mounted file cannot be run", path)
-        else:
-            self._require_visible(path, argv, None)
-        _execve(path, argv, env)
+        directory = None
+        if not isinstance(path, int):
+            directory = self._directory_for(path, argv)
+        elif path >= FIRST_DESCRIPTOR:
+            raise refusal("a mounted file cannot be run", path)
+        with self._in(directory):
+            _execve(path, argv, env)
 
     def system(self, command: Any) -> int:
-        self._require_visible("/bin/sh", (), None)
-        return _system(command)
+        argv = ("sh", "-c", os.fsdecode(command))
+        directory = self._directory_for("/bin/sh", argv)
+        if directory is None or _posix_spawn is None:
+            return _system(command)
+        with self._in(directory):
+            pid = _posix_spawn("/bin/sh", argv, os.environ)
+        try:
+            return os.waitpid(pid, 0)[1]
+        except BaseException:  # it has got the same signal
+            os.waitpid(pid, 0)
+            raise
 
     def create_dynamic(self, spec: Any, file: Any = None, /) -> Any:
         """Load a module written in C, for `importlib`."""
@@ -138,6 +251,25 @@ class PatchedProcesses(Home):
                 path=spec.origin,
             )
         return _create_dynamic(spec) if file is None else _create_dynamic(spec, file)
+
+
+def _below(cwd: str | None, path: Any) -> str:
+    """Return a path as it is to be found from a directory."""
+    return os.path.join(cwd or "", os.fsdecode(path))
+
+
+def _words(arguments: Any) -> Iterator[str]:
+    """Yield what a program is given; of the command of a shell, its words."""
+    words = [os.fsdecode(word) for word in arguments]
+    is_shell = os.path.basename(words[0]) in _SHELLS if words else False
+    for at, word in enumerate(words[1:], 1):
+        if is_shell and words[at - 1] == "-c":
+            lexer = shlex.shlex(word, posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            with suppress(ValueError):  # the shell will say what is wrong
+                yield from lexer
+        elif word[:1] != "-" or "/" in word:
+            yield word
 
 
 class _MmapKind(type):

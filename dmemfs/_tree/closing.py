@@ -18,6 +18,8 @@ class _Closed(Directory):
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":  # whoever looks through all objects asks for it
+            return _Closed
         _refuse()
 
 

@@ -39,6 +39,8 @@ def dismantling_of(tree: Remembering) -> Dismantling:
 
 
 def _dismantle(dismantling: weakref.ref[Remembering]) -> None:
+    if all_versions is None:
+        return  # the interpreter has ended, and so have the modules
     assert isinstance(dismantling, Dismantling)
     for version in {hold.version for hold in dismantling.holds if hold.version is not None}:
         for other in all_versions(version.latest()):

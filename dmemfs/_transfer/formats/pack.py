@@ -13,7 +13,8 @@ Between them stands an entry for each name: directories before what is in them, 
 are not UTF-8; holes are kept as GNU tar keeps them. A limit that a directory has of its own is the
 record `DMEMFS.quota` of its entry, "bytes,nodes", each of them empty where there is none.
 
-The stream may be compressed as a whole: by gzip, bzip2 or xz.
+The stream may be compressed as a whole: by gzip, bzip2 or xz. The first comment then says by which,
+and it is sealed: see `compression`. What another tool has compressed is not.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ from .streams import Readable, Source, Target
 VERSION = 1
 
 _BEGINNING = re.compile(r"dmemfs pack (\d{1,9})(.*)", re.DOTALL)
-_COUNTS = re.compile(r"; (\d{1,20}) nodes; (\d{1,20}) bytes")
+_COUNTS = re.compile(r"; (\d{1,20}) nodes; (\d{1,20}) bytes(?:; (gzip|bz2|xz))?")
 _KINDS = {letter: kind for kind, letter in TYPES.items()}
 _QUOTA = "DMEMFS.quota"
 _COMMENT = "comment"
@@ -71,7 +72,7 @@ def write_pack(
     entries: Sequence[Entry], target: Target, compress: Compression | None, meter: Meter
 ) -> None:
     """Write a pack of these entries."""
-    writer = CompressingWriter(target, compress)
+    writer = CompressingWriter(target, compress, sealed=True)
     digest = hashlib.sha256()
 
     def write(data: bytes) -> None:
@@ -80,7 +81,8 @@ def write_pack(
 
     nodes = sum(entry.kind != "link" for entry in entries)
     stored = sum(entry.stored for entry in entries)
-    write(encode_global(f"dmemfs pack {VERSION}; {nodes} nodes; {stored} bytes"))
+    sealed = "" if compress is None else f"; {compress}"
+    write(encode_global(f"dmemfs pack {VERSION}; {nodes} nodes; {stored} bytes{sealed}"))
     for entry in entries:
         meter.begin(entry.path)
         write(encode_header(entry, _quota_record(entry)))
@@ -128,6 +130,7 @@ class PackReader:
     def __init__(self, file: Readable) -> None:
         source = Source(file)
         compression = compression_of(source.peek(LONGEST_MAGIC))
+        self._compression = compression
         self._stream: Readable = source
         if compression is not None:
             self._stream = DecompressingReader(
@@ -197,6 +200,8 @@ class PackReader:
         counts = _COUNTS.fullmatch(match[2])
         if counts is None:
             raise PackError("the beginning of the pack is damaged; use another copy")
+        if isinstance(self._stream, DecompressingReader) and counts[3] == self._compression:
+            self._stream.sealed_as = self._compression  # else another tool has compressed it
         return int(counts[1]), int(counts[2])
 
     def _header(self) -> Header:

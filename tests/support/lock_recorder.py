@@ -247,7 +247,10 @@ class _Threading:
 
 
 def _record_mutex(order: LockOrder, kind: type[Mutex]) -> RecordedLock:
-    return RecordedLock(order, kind(), _kind_made_at(sys._getframe(1)))
+    frame: FrameType | None = sys._getframe(1)
+    if frame is not None and frame.f_code.co_name == "work_mutex":
+        frame = frame.f_back  # where it is assigned
+    return RecordedLock(order, kind(), _kind_made_at(frame))
 
 
 def _kind_made_at(frame: Any) -> str:

@@ -275,7 +275,8 @@ def test_what_other_tools_make_of_a_seal_is_nothing(compress: Any, module: Any) 
     with tarfile.open(fileobj=io.BytesIO(packed(fs, compress=compress))) as archive:
         assert archive.getnames()
     # What another tool has compressed is no less a pack, but for one that says how it is sealed.
-    for other, makes in {"gzip": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}.items():
+    tools: dict[str, Any] = {"gzip": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    for other, makes in tools.items():
         if other != compress:
             assert picture(unpacked(makes(plain))) == picture(fs)
         assert picture(unpacked(makes(packed(fs)))) == picture(fs)

@@ -116,3 +116,58 @@ def test_versions_are_kept_there(fs: Any) -> None:
     assert store.versions() == saved[-2:]
     with closing(store.load("3", ":memory:")) as copy:
         assert marks(copy) == {"row"}
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_an_upload_in_parts_that_fails_at_any_call_leaves_nothing(
+    endpoint: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs = s3fs.S3FileSystem(
+        endpoint_url=endpoint, skip_instance_cache=True, default_block_size=5 << 20
+    )
+    fs.mkdir("parts")
+    calls, due = 0, 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == due:
+            raise error("the network is gone")
+
+    call, call_later = fs.call_s3, fs._call_s3
+
+    def call_counted(*arguments: Any, **options: Any) -> Any:
+        count()
+        return call(*arguments, **options)
+
+    async def call_later_counted(*arguments: Any, **options: Any) -> Any:
+        if error is OSError:  # an interrupt comes in the thread that waits, and not in that of s3fs
+            count()
+        return await call_later(*arguments, **options)
+
+    with closing(connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t(b)")
+        connection.execute("INSERT INTO t VALUES ('former')")
+        save_db(fs, "parts/a.db", connection)
+        connection.execute("UPDATE t SET b = 'latter'")
+        connection.execute("CREATE TABLE large AS SELECT randomblob(11 << 20)")
+        monkeypatch.setattr(fs, "call_s3", call_counted)
+        monkeypatch.setattr(fs, "_call_s3", call_later_counted)
+        for due in range(1, 50):
+            calls = 0
+            try:
+                save_db(fs, "parts/a.db", connection)
+                raised = False
+            except error:
+                raised = True
+            made, due = calls, 0
+            fs.invalidate_cache()
+            assert fs.ls("parts", detail=False, refresh=True) == ["parts/a.db"]
+            assert fs.list_multipart_uploads("parts") == []
+            with closing(load_db(fs, "parts/a.db", ":memory:")) as copy:
+                assert marks(copy) == ({"former"} if raised else {"latter"})
+            if not raised:
+                break
+        assert made >= 3
+    monkeypatch.undo()
+    fs.rm("parts", recursive=True)

@@ -153,9 +153,7 @@ class PatchedOpen(ByDescriptor):
                 origin = opener_of(frame)
                 cursor = None
                 if isinstance(node, File):
-                    if not flags & _O_PATH and not hasattr(
-                        self._descriptors.lent.in_opener, "deep"
-                    ):
+                    if not flags & _O_PATH and not self._is_for_opener(flags):
                         with contextlib.suppress(NoDescriptorError):
                             return self._descriptors.lent.lend(mount, node, flags, given, origin)
                     cursor = Position(mount.fs, node, os.fspath(path))
@@ -169,6 +167,14 @@ class PatchedOpen(ByDescriptor):
                 error.filename = given
             raise
         return _real_os_open(path, flags, mode, dir_fd=dir_fd)
+
+    def _is_for_opener(self, flags: int) -> bool:
+        """Tell whether a descriptor is for the file object that is being made, and nobody else.
+
+        `tempfile` gives that of a file without a name to its users, as the name.
+        """
+        has_name = not _O_TMPFILE or flags & _O_TMPFILE != _O_TMPFILE
+        return has_name and hasattr(self._descriptors.lent.in_opener, "deep")
 
     def file_io(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> Any:
         """Open a file unbuffered, as `io.FileIO` does; None for a real file."""

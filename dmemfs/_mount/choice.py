@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import operator
 import os
-import sys
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
@@ -16,8 +15,6 @@ from .likeness import Home
 from .table import LeadsOutsideError, MountTable
 
 _MOST_TURNS = 40
-_TAKES_BUFFERS = sys.version_info < (3, 12)
-"""Whether functions of `os` take a bytearray for a path, with a warning."""
 _fspath = os.fspath
 
 
@@ -68,7 +65,7 @@ class PathChooser(Home):
                 path, dir_fd = leads.path, None
             except OSError as error:
                 if error.filename2 is None:
-                    error.filename = os.fspath(given) if given.__class__ is not int else given
+                    error.filename = plain_path(given)
                 raise
         else:
             raise os_error(errno.ELOOP, given)
@@ -135,8 +132,6 @@ def plain_path(path: Any) -> Any:
     try:
         if hasattr(path, "__index__"):
             return operator.index(path)
-        if _TAKES_BUFFERS and not callable(path):
-            return bytes(memoryview(path))
     except TypeError:
         pass
     return path
@@ -144,4 +139,4 @@ def plain_path(path: Any) -> Any:
 
 def is_in_bytes(path: Any) -> bool:
     """Tell whether a path is given in bytes, so that names are to be returned in bytes."""
-    return isinstance(plain_path(path), bytes)
+    return isinstance(plain_path(path), bytes | bytearray | memoryview)

@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import _platform
 from .._paths import StrPath
-from .table import DEVICES
+from .passed_through import DEVICES
 
 # As they are before anything is replaced: the disk is meant here.
 _open = os.open

@@ -20,9 +20,8 @@ from .._mutex import Mutex
 from .._paths import StrPath
 from .._tree.tree import Tree
 from .descriptors import DescriptorTable
+from .passed_through import DEVICES, SYSTEM_VIEWS
 from .table import (
-    DEVICES,
-    SYSTEM_VIEWS,
     DirectoryPlace,
     LeadsOutsideError,
     Mounted,

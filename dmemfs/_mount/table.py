@@ -8,10 +8,10 @@ here, changed by a single assignment.
 from __future__ import annotations
 
 import errno
-import operator
 import os
 import posixpath
 import stat
+import sys
 import weakref
 from functools import partial
 from typing import Any
@@ -20,24 +20,23 @@ from .._errors import os_error
 from .._nodes.nodes import Directory, Symlink
 from .._paths import MAX_LINKS
 from .._tree.tree import Tree
+from .passed_through import (
+    IN_MEMORY,
+    is_free,
+    name_of_descriptor,
+    read_only,
+)
 from .real_directory import RealDirectory
 
 # As they are before anything is replaced: these ask the kernel.
 _getcwd = os.getcwd
 _readlink = os.readlink
-_lstat = os.lstat
 _fstat = os.fstat
 
-# What is not a file of the disk, though it has a name, is there in isolation too.
-DEVICES = tuple(
-    f"/dev/{name}/" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
-)
-SYSTEM_VIEWS = ("/proc/", "/sys/")
+_TAKES_BUFFERS = sys.version_info < (3, 12)
+"""Whether functions of `os` take a bytearray for a path, with a warning."""
 
 _ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
-_IN_MEMORY = "/memfd:"
-"""How the kernel names what it keeps in memory alone."""
-
 
 _NEVER = "\0"
 """What no path contains that the kernel takes."""
@@ -266,7 +265,7 @@ class MountTable:
             return None  # the real function has the words for it
         if path.__class__ is not str:
             try:
-                text = os.fsdecode(path)
+                text = _text_of(path)
             except TypeError:
                 return None
         if text[:1] != "/":
@@ -289,7 +288,7 @@ class MountTable:
         if mount is None or (self._shown and f"{text}/".startswith(self._shown)):
             return None
         if mount.passed and mount.passes(text):
-            if changes or (writes and not _is_free(text)):
+            if changes or (writes and not is_free(text)):
                 raise read_only(path)
             return None
         return mount, text[mount.offset :] or "/"
@@ -315,7 +314,7 @@ class MountTable:
             return
         name = name_of_descriptor(descriptor)
         if name is not None:  # a pipe, a socket and the like has no path
-            if name[:1] != "/" or name.startswith(_IN_MEMORY):
+            if name[:1] != "/" or name.startswith(IN_MEMORY):
                 return
             if self._shown and f"{name}/".startswith(self._shown):
                 return
@@ -444,33 +443,15 @@ class MountTable:
         return None
 
 
-def read_only(path: Any) -> OSError:
-    """Return the error for what would change what is passed through."""
-    text = (
-        f"{os.strerror(errno.EROFS)}: it is passed through from the real file system; "
-        "write to another path"
-    )
-    return OSError(errno.EROFS, text) if path is None else OSError(errno.EROFS, text, path)
+def _text_of(path: Any) -> str:
+    """Return a path as text.
 
-
-def name_of_descriptor(descriptor: Any) -> str | None:
-    """Return what the kernel calls a descriptor of its own: where it has one, its path now."""
-    try:
-        return _readlink(f"/proc/self/fd/{operator.index(descriptor)}")
-    except OSError:
-        return None
-
-
-def _is_free(path: str) -> bool:
-    """Tell whether what is opened there for writing is nothing on the disk, passed through."""
-    try:
-        if path.startswith("/proc/"):
-            path = _readlink(path)
-            if path.startswith(_IN_MEMORY) or ":[" in path[:12]:
-                return True
-        return f"{path}/".startswith(DEVICES) and stat.S_ISCHR(_lstat(path).st_mode)
-    except OSError:
-        return False
+    Raises:
+        TypeError: it is none.
+    """
+    if _TAKES_BUFFERS and isinstance(path, bytearray | memoryview):
+        path = bytes(path)
+    return os.fsdecode(path)
 
 
 def _components(path: str) -> list[str]:

@@ -301,3 +301,22 @@ def test_a_real_descriptor_leads_into_a_mount_below(
         shutil.rmtree("point/made", dir_fd=above)
         assert fs.listdir("/") == ["file"]
     assert sorted(os.listdir(real)) == ["hidden", "passed"]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="os takes no bytearray from 3.12 on")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_paths_in_what_is_like_bytes(real: Path) -> None:
+    before = state_of(real)
+    kind: Any = bytearray
+    file = kind(os.fsencode(real / "hidden" / "file"))
+    with mount(MemoryFileSystem(), "/"):
+        for call in (os.remove, os.rmdir, os.readlink, os.listdir, os.chdir, os.stat):
+            with pytest.raises(FileNotFoundError) as caught:
+                call(file)
+            assert caught.value.filename is file
+        with pytest.raises(FileNotFoundError) as caught:
+            os.rename(file, file)
+        assert (caught.value.filename, caught.value.filename2) == (file, file)
+        assert outcome(os.chmod, file, 0)[0] == outcome(os.truncate, file, 0)[0]
+        assert outcome(os.open, file, os.O_WRONLY)[0] == "FileNotFoundError"
+    assert state_of(real) == before

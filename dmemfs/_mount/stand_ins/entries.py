@@ -17,12 +17,12 @@ from ..._tree.listing import DirEntry
 from ..._tree.tree import Tree
 from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable
+from ..passed_through import name_of_descriptor
 from ..table import (
     DirectoryPlace,
     LeadsOutsideError,
     Mounted,
     MountTable,
-    name_of_descriptor,
 )  # fmt: skip
 
 _listdir = posix.listdir
@@ -266,7 +266,8 @@ class PatchedEntries(PathChooser):
     ) -> None:
         """Do what a function does to two paths, where they lead to: both to one file system."""
         table = self._table
-        if not (isinstance(src, str | bytes) and isinstance(dst, str | bytes)):
+        kinds = str | bytes | bytearray | memoryview
+        if not (isinstance(src, kinds) and isinstance(dst, kinds)):
             real(src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)  # which refuses them
             return
         try:
@@ -277,7 +278,7 @@ class PatchedEntries(PathChooser):
                 return
         except OSError as error:
             if not any(isinstance(each, LeadsOutsideError) for each in (error, error.__context__)):
-                error.filename, error.filename2 = os.fspath(src), os.fspath(dst)
+                error.filename, error.filename2 = plain_path(src), dst
                 raise
         # One of them may lead elsewhere, and so to where the other one is.
         try:
@@ -289,7 +290,7 @@ class PatchedEntries(PathChooser):
                 inside(old[0].fs, old[1], new[1])
                 return
         except OSError as error:
-            error.filename, error.filename2 = os.fspath(src), os.fspath(dst)
+            error.filename, error.filename2 = plain_path(src), dst
             raise
         real(real_src, real_dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
@@ -336,7 +337,7 @@ class PatchedEntries(PathChooser):
                 place[0].fs.symlink(src, place[1])
                 return
         except OSError as error:
-            error.filename, error.filename2 = os.fspath(src), os.fspath(dst)
+            error.filename, error.filename2 = plain_path(src), dst
             raise
         _symlink(src, real_dst, target_is_directory, dir_fd=dir_fd)
 

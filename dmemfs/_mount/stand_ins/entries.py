@@ -353,10 +353,14 @@ class PatchedEntries(PathChooser):
             self._table.working_directory_changed(None)
 
         path = plain_path(path)
-        if isinstance(path, int):
-            self.fchdir(path)
-        else:
+        if not isinstance(path, int):
             self._choose(path, None, inside, outside)
+            return
+        try:
+            self.fchdir(path)
+        except OSError as error:
+            error.filename = path
+            raise
 
     def fchdir(self, fd: Any) -> None:
         number = fd if isinstance(fd, int) else fd.fileno()

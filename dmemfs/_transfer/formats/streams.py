@@ -143,6 +143,10 @@ def _new_file_beside(path: str) -> Iterator[tuple[BinaryIO, str]]:
             break
         except FileExistsError:
             continue
+        except BaseException:  # an interrupt, when it has just been made
+            with suppress(OSError):
+                os.remove(other)
+            raise
     try:
         with opened:
             yield opened, other

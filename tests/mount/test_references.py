@@ -45,7 +45,7 @@ def make_instance(value: Any) -> Any:
 
 
 def make_slots(value: Any) -> Any:
-    instance = WithSlots()
+    instance: Any = WithSlots()
     instance.stat = value
     return instance
 
@@ -134,7 +134,8 @@ def test_attributes_of_classes() -> None:
     fs = MemoryFileSystem()
     fs.write_bytes("/file", bytes(7))
     with fs.mount("/mem"):
-        for kind in (Static, Static()):
+        kinds: tuple[Any, ...] = (Static, Static())
+        for kind in kinds:
             assert kind.stat("/mem/file").st_size == 7
             assert kind.plain("/mem/file").st_size == 7
     assert dict(vars(Static)) == before
@@ -232,16 +233,16 @@ def test_nothing_of_others_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None
         trap=trap, kind=kind, instance=kind(), stat=os.stat, traps=[trap, os.stat], key={1: trap}
     )
     lazy = LazyModule("lazy_module")
-    types.ModuleType.__dict__["__dict__"].__get__(lazy)["stat"] = os.stat
+    vars(types.ModuleType)["__dict__"].__get__(lazy)["stat"] = os.stat
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(sys.modules, "lazy_module", lazy)
-    monkeypatch.setitem(sys.modules, "trap_module", trap)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "trap_module", trap)
     Trap.asked.clear()
     for _ in range(2):
         with mount(MemoryFileSystem(), "/mem"):
             assert type.__dict__["__dict__"].__get__(kind)["stat"] is os.stat
             assert object.__getattribute__(trap, "__dict__")["stat"] is os.stat
-            assert types.ModuleType.__dict__["__dict__"].__get__(lazy)["stat"] is os.stat
+            assert vars(types.ModuleType)["__dict__"].__get__(lazy)["stat"] is os.stat
     assert Trap.asked == []
     assert type.__dict__["__dict__"].__get__(kind)["stat"] is os.stat
 
@@ -296,7 +297,7 @@ def test_what_cannot_be_found_is_healed_by_the_next_mount() -> None:
     manager = patched()
     with mount(MemoryFileSystem(), "/mem"):
         manager.__enter__()
-    assert os.remove is print  # type: ignore[comparison-overlap]
+    assert os.remove is print
     manager.__exit__(None, None, None)
     with mount(MemoryFileSystem(), "/mem"):
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import shutil
 import struct
@@ -301,6 +302,19 @@ def test_a_real_descriptor_leads_into_a_mount_below(
         shutil.rmtree("point/made", dir_fd=above)
         assert fs.listdir("/") == ["file"]
     assert sorted(os.listdir(real)) == ["hidden", "passed"]
+
+
+class Derived(io.FileIO):
+    """As programs derive one, before anything is mounted."""
+
+
+def test_by_classes_derived_from_file_io(real: Path) -> None:
+    before = state_of(real)
+    with mount(MemoryFileSystem(), "/", passthrough=[real / "passed"]):
+        for mode in ("w", "r+", "a", "x"):
+            for where in ("passed/file", "passed/new", "hidden/file", "hidden/new"):
+                assert outcome(Derived, f"{real}/{where}", mode)[1] is not None
+    assert state_of(real) == before
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="os takes no bytearray from 3.12 on")

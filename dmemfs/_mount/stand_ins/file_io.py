@@ -44,7 +44,7 @@ class StandInFileIO(RealFileIO, metaclass=FileIOKind):
         self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None
     ) -> None:
         if opener is None and isinstance(mode, str):
-            opener = FileIOKind.opens.opener_for(file)
+            opener = FileIOKind.opens.opener_for(file, mode)
         RealFileIO.__init__(self, file, mode, closefd, opener)
 
 

@@ -194,7 +194,7 @@ class PatchedOpen(ByDescriptor):
             raise ValueError(f"invalid mode: {mode}")
         return self.open(file, mode.replace("b", "") + "b", 0, closefd=closefd, opener=opener)
 
-    def opener_for(self, file: Any) -> Any:
+    def opener_for(self, file: Any, mode: str) -> Any:
         """Return what opens a file for a class derived from `io.FileIO`; None for a real file.
 
         Its methods are written in C, and ask the kernel, which has to know the file.
@@ -202,7 +202,7 @@ class PatchedOpen(ByDescriptor):
         if hasattr(file, "__index__"):
             return None
         try:
-            if self._table.locate(file) is None:
+            if self._table.locate(file, writes=mode not in READING_MODES) is None:
                 return None
         except LeadsOutsideError:
             pass

@@ -77,6 +77,7 @@ class Account(ByteAccount):
             and are open or kept by a snapshot, and the bytes that only snapshots keep.
         parent: the account of the part around this one; the root is its own.
         root: the account of the whole tree.
+        overdrawn: of the whole tree: whether code in C has ever written more than there may be.
         in_use: whether a directory has this account; one without keeps counting what was left, and
             limits it no more.
     """
@@ -94,6 +95,7 @@ class Account(ByteAccount):
         "node_limit",
         "nodes",
         "nodes_restored",
+        "overdrawn",
         "parent",
         "root",
     )
@@ -109,6 +111,7 @@ class Account(ByteAccount):
     aside_nodes: int
     parent: Account
     in_use: bool
+    overdrawn: bool
 
     def __init__(
         self, max_bytes: int | None, max_nodes: int | None, parent: Account | None = None
@@ -118,6 +121,7 @@ class Account(ByteAccount):
         self.node_limit = UNLIMITED if max_nodes is None else max_nodes
         self.max_bytes = self.max_nodes = 0
         self.in_use = True
+        self.overdrawn = False
         self.min_free_memory: int | None = None
         self.parent = self if parent is None else parent
         self.root: Account = self if parent is None else parent.root

@@ -198,8 +198,12 @@ class KernelContent:
                     wait_for(self._lock)
                 stored = min(status.st_size, status.st_blocks * _SECTOR)
                 former, self._seen = self._seen, seen
-                file.account.used += stored - self.counted
+                account = file.account
+                account.used += stored - self.counted
                 self.counted = stored
+                if account.used > account.max_bytes:  # nobody could refuse it
+                    whole: Any = account
+                    whole.parent.root.overdrawn = True
                 if former is not None and status.st_mtime_ns != former[0]:
                     file.mtime = file.ctime = status.st_mtime_ns
             finally:

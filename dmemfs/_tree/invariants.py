@@ -93,8 +93,12 @@ def _check_account(account: Account, nodes: list[Node], removed: list[File], hel
     count = sum(node.counts_as for node in nodes) + len(gone)
     assert account.nodes == count, f"{account.nodes} nodes counted, {count} in use"
     total, total_nodes = account.total()
-    assert 0 <= account.used <= account.max_bytes, "more bytes than its share"
-    assert not account.in_use or total <= account.byte_limit, "more bytes than there may be"
+    overdrawn = account.root.overdrawn
+    assert account.used >= 0, "less than nothing"
+    assert overdrawn or account.used <= account.max_bytes, "more bytes than its share"
+    assert overdrawn or not account.in_use or total <= account.byte_limit, (
+        "more bytes than there may be"
+    )
     restored = account.root.nodes_restored if account is account.root else 0
     most = max(account.max_nodes, restored)
     assert 0 <= account.nodes <= most, "more nodes than its share"

@@ -120,6 +120,7 @@ def test_quotas_and_code_in_c() -> None:
         write = ctypes.CDLL(None).write
         assert write(file.fileno(), bytes(200), 200) == 200
         assert fs.usage("/").bytes == 200
+        fs._check()
         assert outcome(os.write, file.fileno(), b"x")[:2] == ("QuotaExceededError", errno.ENOSPC)
         file.truncate(0)
     assert fs.usage("/").bytes == 0

@@ -256,7 +256,12 @@ class Creation(Lookup):
             like: the file whose mode and times it gets.
         """
         try:
-            directory, name, node, wants_directory = self._place(path)
+            try:
+                directory, name, node, wants_directory = self._place(path)
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    self._refuse_slash(path)  # that comes first
+                raise
             if wants_directory:
                 self._refuse_slash(path)
             if node is None and not wants_directory and not directory.removed:

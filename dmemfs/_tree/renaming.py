@@ -167,8 +167,8 @@ class Renaming(Creation, Removal):
             if not self._try_lock(False):
                 self._wait_for_lock()
             try:
-                self._make_above(path, made, exist_ok=True)
-                if made and _paths.as_text(path).rstrip("/").endswith("/."):
+                is_missing = self._make_above(path, made, exist_ok=True)
+                if is_missing and _paths.as_text(path).rstrip("/").endswith("/."):
                     return
                 self.mkdir(path, mode, exist_ok=exist_ok)
             except BaseException:
@@ -177,15 +177,19 @@ class Renaming(Creation, Removal):
         finally:
             self._unlock()
 
-    def _make_above(self, path: StrPath, made: list[Made], *, exist_ok: bool = False) -> None:
+    def _make_above(self, path: StrPath, made: list[Made], *, exist_ok: bool = False) -> bool:
         """Make the missing directories above `path`; before each, add it to `made`.
 
         Args:
             path: of what is to be made below them.
             made: what `_unmake` takes.
             exist_ok: leave it to whoever goes on that something else is in the way.
+
+        Returns:
+            Whether there was any that is missing.
         """
-        for missing in self._missing_above(_paths.as_text(path)):
+        all_missing = self._missing_above(_paths.as_text(path))
+        for missing in all_missing:
             if not self.exists(missing):  # "new/.." is there as soon as "new" is
                 above = self._peek(directory_above(missing) or "/")
                 if isinstance(above, Directory):
@@ -196,6 +200,7 @@ class Renaming(Creation, Removal):
                     del made[-1:]  # a link that leads nowhere
                     if not exist_ok:
                         raise
+        return bool(all_missing)
 
     def _prepare_crossing(
         self, node: Node, origin: Account, target: Account, path: StrPath

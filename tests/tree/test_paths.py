@@ -97,6 +97,22 @@ def without_file_name(function: Callable[..., Any]) -> Callable[[Any, Any], Any]
     return run
 
 
+def all_or_none(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return ``function`` that leaves nothing if it fails (difference "failed makedirs")."""
+
+    def run(fs: Any, path: Any) -> Any:
+        before = picture(fs)
+        try:
+            return function(fs, path)
+        except OSError:
+            if isinstance(fs, RealFileSystem):
+                for made in sorted(picture(fs).keys() - before.keys(), reverse=True):
+                    fs.rmdir(made)
+            raise
+
+    return run
+
+
 def shown(result: os.stat_result) -> tuple[Any, ...]:
     """Return what two file systems have in common of a status."""
     kind = stat.S_IFMT(result.st_mode)
@@ -145,10 +161,10 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "utime": without_file_name(lambda fs, path: fs.utime(path, (1, 2))),
     "utime link": without_file_name(lambda fs, path: fs.utime(path, (1, 2), follow_symlinks=False)),
     "mkdir": lambda fs, path: fs.mkdir(path),
-    "mkdir parents": lambda fs, path: fs.mkdir(path, parents=True),
+    "mkdir parents": all_or_none(lambda fs, path: fs.mkdir(path, parents=True)),
     "mkdir exist_ok": lambda fs, path: fs.mkdir(path, exist_ok=True),
-    "makedirs": lambda fs, path: fs.makedirs(path),
-    "makedirs exist_ok": lambda fs, path: fs.makedirs(path, exist_ok=True),
+    "makedirs": all_or_none(lambda fs, path: fs.makedirs(path)),
+    "makedirs exist_ok": all_or_none(lambda fs, path: fs.makedirs(path, exist_ok=True)),
     "remove": lambda fs, path: fs.remove(path),
     "unlink": lambda fs, path: fs.unlink(path),
     "symlink": lambda fs, path: fs.symlink("target", path),

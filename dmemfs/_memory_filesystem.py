@@ -58,6 +58,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
     - Locks: lock, open.
     - In and out: import_tree, export_tree, iter_export_tree, export_as_bytesio.
     - Whole trees: pack, unpack, import_archive, export_archive.
+    - Its end: close.
 
     Args:
         max_quota: the most bytes of file content; a write beyond it fails before anything is

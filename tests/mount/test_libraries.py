@@ -26,7 +26,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def needs(name: str) -> Any:
-    return pytest.importorskip(name, reason=f"{name} is not installed")
+    return pytest.importorskip(name, reason=f"{name} is not installed", exc_type=ImportError)
 
 
 @pytest.fixture(params=["at a real directory", "isolated", "relative"])

@@ -7,10 +7,13 @@ import operator
 import os
 import sys
 import warnings
+from types import FrameType
 
 from .. import _platform
 from .._errors import require_c_int
 from .binary import AppendFile, AppendUpdateFile, BinaryFile, ReadFile, UpdateFile, WriteFile
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 class OpenMode:
@@ -111,9 +114,22 @@ def check_buffering(how: OpenMode, buffering: int) -> int:
             "line buffering (buffering=1) isn't supported in binary mode, "
             "the default buffer size will be used",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=level_of_user(),
         )
     return max(buffering, -1)
+
+
+def level_of_user() -> int:
+    """Return the `stacklevel` of a warning that is to name the line that called this package.
+
+    The builtin `open` is in C, so that its warnings name that line.
+    """
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        level += 1
+        frame = frame.f_back
+    return level
 
 
 def flags_of_mode(mode: str) -> int:

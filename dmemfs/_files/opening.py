@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from .. import _paths
 from .._nodes.nodes import File
 from .._paths import StrPath
-from .modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
+from .modes import (
+    OPEN_MODES,
+    OpenMode,
+    check_buffering,
+    check_text_arguments,
+    level_of_user,
+    mode_error,
+)
 
 if TYPE_CHECKING:
     from .._tree.tree import Tree
@@ -94,6 +102,8 @@ def text_file(
 ) -> io.TextIOWrapper:
     """Return a text file on a binary one that has `size` bytes by now."""
     try:
+        if encoding is None and sys.flags.warn_default_encoding:
+            encoding = io.text_encoding(None, level_of_user())
         text = io.TextIOWrapper(file, encoding, errors, newline, buffering == 1)
     except BaseException:
         file.close()

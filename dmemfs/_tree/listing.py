@@ -124,7 +124,7 @@ class ScandirIterator(Iterator[DirEntry]):
     def __del__(self) -> None:
         if self._entries is not None:
             try:
-                warnings.warn(f"unclosed scandir iterator {self!r}", ResourceWarning, stacklevel=1)
+                warnings.warn(f"unclosed scandir iterator {self!r}", ResourceWarning, stacklevel=2)
             except Warning as error:
                 report_unraisable(error, "unclosed scandir iterator", self)
 

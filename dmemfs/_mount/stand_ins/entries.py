@@ -114,7 +114,7 @@ class MountedScandir(Iterator[Any]):
     def __del__(self) -> None:
         if self._is_open:
             try:
-                warnings.warn(f"unclosed scandir iterator {self!r}", ResourceWarning, stacklevel=1)
+                warnings.warn(f"unclosed scandir iterator {self!r}", ResourceWarning, stacklevel=2)
             except Warning as error:
                 report_unraisable(error, "unclosed scandir iterator", self)
 

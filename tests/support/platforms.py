@@ -6,10 +6,13 @@ standard library says so.
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _UNIX = """
     os: O_ACCMODE O_ASYNC O_CLOEXEC O_DIRECTORY O_DSYNC O_NDELAY O_NOCTTY O_NOFOLLOW O_NONBLOCK
@@ -115,14 +118,25 @@ class _NoModules:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
+def _import_no_posix(find: Callable[..., Any], name: str, *arguments: Any, **options: Any) -> Any:
+    if name == "posix":
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    return find(name, *arguments, **options)
+
+
 def become(name: str) -> None:
     """Take from this process, for good, what a system has not got.
 
     The modules of the standard library that need it themselves have to be imported before.
     """
     (platform,) = (each for each in PLATFORMS if each.name == name)
+    posix = sys.modules["posix"]
     for module in platform.modules:
         sys.modules.pop(module, None)
+    if "posix" in platform.modules:
+        # os.stat_result looks it up there from Python 3.14 on; no `import` finds it all the same.
+        sys.modules["posix"] = posix
+        builtins.__import__ = partial(_import_no_posix, builtins.__import__)
     sys.meta_path.insert(0, _NoModules(platform.modules))
     for missing in platform.missing:
         module, _, attribute = missing.partition(".")

@@ -324,10 +324,20 @@ def test_stand_ins_can_be_copied_and_pickled(name: str) -> None:
     assert b"dmemfs" not in pickled
 
 
+def signature_of(function: Any) -> inspect.Signature | None:
+    """Return it, or None for one that cannot be read: that of os.chmod, from Python 3.14 on."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return None
+
+
 def test_signatures_are_those_of_the_builtins() -> None:
     names = ["stat", "open", "mkdir", "fstat", "listdir", "chmod", "rename", "read", "system"]
-    expected = [inspect.signature(getattr(os, name)) for name in names]
+    expected = [signature_of(getattr(os, name)) for name in names]
+    unreadable = ["chmod"] if sys.version_info >= (3, 14) else []
+    assert [name for name, each in zip(names, expected, strict=True) if each is None] == unreadable
     of_open = inspect.signature(open)
     with mount(MemoryFileSystem(), "/mem"):
-        assert [inspect.signature(getattr(os, name)) for name in names] == expected
+        assert [signature_of(getattr(os, name)) for name in names] == expected
         assert inspect.signature(open) == of_open

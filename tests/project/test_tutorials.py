@@ -45,7 +45,6 @@ def test_the_tests_that_it_shows_pass(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PROJECT), prepend=os.pathsep)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.syspathinsert()
     files = files_of(tutorial.read_text(encoding="utf-8"))
     for name, content in files.items():
         path = pytester.path / name
@@ -57,7 +56,11 @@ def test_the_tests_that_it_shows_pass(
         if name.startswith("test_")
     )
     assert tests
-    run = pytester.runpytest_inprocess(*PLUGINS, "-W", "error", "--strict-markers")
+    # In a process of its own: pytester takes back what a run in this one has imported, and packages
+    # that stay would keep modules of the run before.
+    run = pytester.runpytest_subprocess(
+        *PLUGINS, "-W", "error", "-p", "no:cacheprovider", "--strict-markers", timeout=50
+    )
     run.assert_outcomes(passed=tests)
 
 

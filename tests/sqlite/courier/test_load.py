@@ -28,6 +28,7 @@ from dmemfs_sqlite._courier.load import _TargetState
 from dmemfs_sqlite._engine.library import native_library
 from tests.support.sqlite_databases import (
     check_alive,
+    check_integrity,
     connect,
     content,
     everything,
@@ -100,8 +101,8 @@ def test_everything_comes_back(
     ):
         assert content(copy) == content(other) == expected
         save_db(fs, "/again.db", other)
-        check_alive(copy)
-        check_alive_again(other)
+        check_alive(copy, engine=engine)
+        check_alive_again(other, engine)
     # The change counter and the version that wrote last are the only bytes that may differ.
     first, again = bytearray(fs.read_bytes(PATH)), bytearray(fs.read_bytes("/again.db"))
     for counter in (slice(24, 28), slice(40, 44), slice(92, 100)):
@@ -109,9 +110,9 @@ def test_everything_comes_back(
     assert first == again
 
 
-def check_alive_again(connection: sqlite3.Connection) -> None:
+def check_alive_again(connection: sqlite3.Connection, engine: str) -> None:
     connection.execute("INSERT INTO keyed VALUES ('second', 1)")
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    check_integrity(connection, engine=engine)
 
 
 def test_an_image_of_a_wal_database_loads_and_can_be_written(
@@ -285,13 +286,15 @@ def test_a_file_that_cannot_be_read_is_the_error_of_its_file_system() -> None:
 # --- a live target ----------------------------------------------------------------
 
 
-def test_other_connections_see_the_new_content_without_reconnecting(uri: str, way: str) -> None:
+def test_other_connections_see_the_new_content_without_reconnecting(
+    engine: str, uri: str, way: str
+) -> None:
     fs = stored(everything)
     with closing(connect(uri)) as other:
         assert marks(other) == {"old"}
         with closing(load_db(fs, PATH, uri, isolation_level=None)) as connection:
             assert content(other) == content(connection)
-            check_alive(other)
+            check_alive(other, engine=engine)
 
 
 def test_readers_see_the_old_content_or_the_new_and_never_a_mixture(
@@ -338,7 +341,7 @@ def test_readers_see_the_old_content_or_the_new_and_never_a_mixture(
 
 
 @pytest.mark.parametrize("page_size", [512, 1024, 65536])
-def test_another_page_size_is_converted(page_size: int, uri: str, way: str) -> None:
+def test_another_page_size_is_converted(engine: str, page_size: int, uri: str, way: str) -> None:
     fs = stored(everything, f"page_size = {page_size}")
     with closing(load_db(fs, PATH, ":memory:", isolation_level=None)) as original:
         expected = content(original)
@@ -350,7 +353,7 @@ def test_another_page_size_is_converted(page_size: int, uri: str, way: str) -> N
         found = content(other)
         # What ANALYZE and the search index count in pages may differ, their tables not.
         assert found == expected
-        check_alive(connection)
+        check_alive(connection, engine=engine)
 
 
 def test_what_cannot_be_converted_is_said_before_anything_changes(uri: str, way: str) -> None:

@@ -6,13 +6,54 @@ What is missing on which system, `tests/support/platforms.py` lists.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Self
 
 IS_WINDOWS = sys.platform == "win32"
 HAS_MOUNTS = sys.platform == "linux" and sys.implementation.name == "cpython"
+
+SEES_LAST_REFERENCE_GO: bool = (
+    sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+)
+"""Whether an object is gone as soon as nothing refers to it, whichever thread let go of it.
+
+PyPy sees that when it collects garbage. So does CPython without the interpreter lock, of an object
+that another thread has made which waits.
+"""
+
+# --- garbage --------------------------------------------------------------------------------------
+
+_COLLECTIONS = 10
+_PAUSE = 0.001
+
+
+class _Garbage:
+    """Goes with the next collection."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def collect_garbage() -> None:
+    """Collect all that is garbage by now, unless other threads keep collecting.
+
+    While another thread does, `gc.collect` returns at once without the lock of the interpreter.
+
+    Complexity: O(objects in the process).
+    """
+    garbage = weakref.ref(_Garbage())
+    for attempt in range(_COLLECTIONS):
+        if attempt:
+            time.sleep(_PAUSE)
+        gc.collect()
+        if garbage() is None:
+            return
+
 
 # --- modules --------------------------------------------------------------------------------------
 

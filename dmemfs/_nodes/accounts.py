@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .. import _platform
 from .._errors import QuotaExceededError
 from .memory_limit import available_memory
 
@@ -149,7 +150,7 @@ class Account(ByteAccount):
         ):
             return
         root.settle()
-        self._check_limits(growth, nodes, path, kept)
+        self._find_room(growth, nodes, path, kept)
         root._ask_for_memory(growth + kept, path)
         if self is not root:
             self._take_share(growth, nodes, kept)
@@ -160,7 +161,7 @@ class Account(ByteAccount):
         Limits that hold for both are not asked. The share is to be moved with the count.
         """
         self.root.settle()
-        self._check_limits(growth, nodes, path, 0, origin)
+        self._find_room(growth, nodes, path, 0, origin)
 
     def is_within(self, other: Account) -> bool:
         """Tell whether this account is `other` or that of a part within it."""
@@ -196,6 +197,8 @@ class Account(ByteAccount):
         byte_limit = UNLIMITED if max_bytes is None else max_bytes
         node_limit = UNLIMITED if max_nodes is None else max_nodes
         used, nodes = self.total()
+        if (used > byte_limit or nodes > node_limit) and root._collect_unlinked():
+            used, nodes = self.total()
         remedy = "; remove files first or allow more"
         if used > byte_limit:
             raise QuotaExceededError(used, byte_limit, byte_limit, path=path, remedy=remedy)
@@ -210,6 +213,18 @@ class Account(ByteAccount):
         if self is root:
             self.max_bytes = allowed - (used - own)
             self.max_nodes = node_limit - (nodes - own_nodes)
+
+    def _find_room(
+        self, growth: int, nodes: int, path: Any, kept: int, origin: Account | None = None
+    ) -> None:
+        """Raise QuotaExceededError unless the limits allow it, now or when garbage is collected."""
+        try:
+            self._check_limits(growth, nodes, path, kept, origin)
+            return
+        except QuotaExceededError:
+            if not self.root._collect_unlinked():
+                raise
+        self._check_limits(growth, nodes, path, kept, origin)
 
     def _check_limits(
         self, growth: int, nodes: int, path: Any, kept: int, origin: Account | None = None
@@ -308,6 +323,22 @@ class Account(ByteAccount):
             self._unlinked.discard(record)
             if gone and gone[0] is record:  # unless a signal handler settled meanwhile
                 gone.popleft()
+
+    def _collect_unlinked(self) -> bool:
+        """Settle what unlinked files had that are garbage; tell whether there may have been any.
+
+        Only where the interpreter does not see at once that nothing refers to a file any more.
+
+        Complexity: O(objects in the process); O(1) with the interpreter lock of CPython, and
+        O(unlinked files) where none of them counts.
+        """
+        if _platform.SEES_LAST_REFERENCE_GO or not any(
+            record.counts for record in list(self._unlinked)
+        ):
+            return False
+        _platform.collect_garbage()
+        self.settle()
+        return True
 
     def settle(self) -> None:
         """Bring all counts up to date, and cut all shares but the root's to what is in use.

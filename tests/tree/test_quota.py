@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import errno
+import gc
 import os
 import pickle
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem, QuotaExceededError
+from dmemfs import MemoryFileSystem, QuotaExceededError, _platform
 from tests.support.comparison import picture
 
 BLOCK = 64 * 1024
@@ -612,3 +614,105 @@ class TestNodes:
         with pytest.raises(QuotaExceededError) as caught:
             filesystem.write_bytes("/file", bytes(11))
         assert caught.value.limit == 10
+
+
+class TestLastReferenceNotSeen:
+    """Where the interpreter does not see at once that a removed file is closed and gone.
+
+    So it is on PyPy, and on CPython without its lock. A file in a garbage cycle shows everywhere
+    what happens there.
+    """
+
+    @pytest.fixture(autouse=True)
+    def _collector(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Collect only when asked to, and tell the file system that it has to ask."""
+        monkeypatch.setattr(_platform, "SEES_LAST_REFERENCE_GO", False)
+        gc.disable()
+        yield
+        gc.enable()
+
+    @staticmethod
+    def _leave_garbage(filesystem: MemoryFileSystem, path: str, size: int) -> None:
+        """Make a file and remove it, and leave its handle, closed, in a cycle."""
+        with filesystem.open(path, "wb", buffering=0) as file:
+            file.write(bytes(size))
+        cycle: list[Any] = [filesystem._find(path)]
+        cycle.append(cycle)
+        filesystem.remove(path)
+        filesystem._check()
+
+    def test_bytes_are_there_when_they_are_needed(self) -> None:
+        filesystem = MemoryFileSystem(max_quota=1000)
+        for _ in range(3):
+            self._leave_garbage(filesystem, "/file", 900)
+            assert filesystem.quota("/").used_bytes == 900
+            filesystem.write_bytes("/file", bytes(1000))
+            filesystem._check()
+            assert filesystem.quota("/").used_bytes == 1000
+            filesystem.write_bytes("/file", b"")
+
+    def test_nodes_are_there_when_they_are_needed(self) -> None:
+        filesystem = MemoryFileSystem(max_nodes=2)
+        self._leave_garbage(filesystem, "/file", 0)
+        filesystem.mkdir("/directory")
+        filesystem._check()
+        assert filesystem.quota("/").used_nodes == 2
+
+    def test_below_a_directory_with_a_quota(self) -> None:
+        filesystem = MemoryFileSystem(max_quota=5000)
+        filesystem.mkdir("/part")
+        filesystem.set_quota("/part", 1000)
+        self._leave_garbage(filesystem, "/part/file", 900)
+        filesystem.write_bytes("/part/other", bytes(1000))
+        filesystem._check()
+        filesystem.remove("/part/other")
+        filesystem.write_bytes("/moved", bytes(800))
+        self._leave_garbage(filesystem, "/part/file", 900)
+        filesystem.rename("/moved", "/part/moved")
+        filesystem._check()
+        self._leave_garbage(filesystem, "/part/file", 100)
+        filesystem.set_quota("/part", 800)
+        filesystem._check()
+
+    def test_open_file_counts_on(self) -> None:
+        filesystem = MemoryFileSystem(max_quota=1000)
+        with filesystem.open("/file", "w+b") as file:
+            file.write(bytes(900))
+            file.flush()
+            filesystem.remove("/file")
+            with pytest.raises(QuotaExceededError) as caught:
+                filesystem.write_bytes("/other", bytes(101))
+            assert caught.value.available == 100
+            filesystem._check()
+
+    def test_nothing_is_collected_for_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        filesystem = MemoryFileSystem(max_quota=1000)
+        filesystem.write_bytes("/file", bytes(900))
+        collected: list[None] = []
+        monkeypatch.setattr(_platform, "collect_garbage", lambda: collected.append(None))
+        with pytest.raises(QuotaExceededError):
+            filesystem.write_bytes("/other", bytes(101))
+        assert not collected
+
+    def test_other_thread_that_waits(self) -> None:
+        """CPython without its lock leaves the counts to the thread that made the files."""
+        filesystem = MemoryFileSystem(max_quota=1_000_000)
+        made, done = threading.Event(), threading.Event()
+
+        def make() -> None:
+            for number in range(9):
+                filesystem.write_bytes(f"/{number}", bytes(100_000))
+            made.set()
+            done.wait(30)
+
+        maker = threading.Thread(target=make)
+        maker.start()
+        try:
+            assert made.wait(30)
+            for number in range(9):
+                filesystem.remove(f"/{number}")
+            filesystem.write_bytes("/new", bytes(900_000))
+            filesystem._check()
+        finally:
+            done.set()
+            maker.join(30)

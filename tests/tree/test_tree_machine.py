@@ -43,6 +43,7 @@ QUESTIONS = ("exists", "is_file", "is_dir", "is_symlink", "readlink", "read_byte
 WITHOUT_COUNTERPART = {
     "add_real": "shows a real directory in the tree",
     "clone": "copies a whole file system",
+    "close": "lets go of a whole file system",
     "export_archive": "writes an archive of a tree",
     "export_as_bytesio": "returns an object of io",
     "export_tree": "returns a dictionary",
@@ -394,7 +395,7 @@ class TreeMachine(TwoTrees):
     )
     def open(self, slot: int, path: Recipe, mode: str) -> None:
         if where := self.where(path):
-            self.close(slot)
+            self.close_file(slot)
             real, memory = self.outcomes("open", where, mode, buffering=0)
             if real[0] == memory[0] == "ok":
                 self.handles[slot] = real[1], memory[1]
@@ -431,7 +432,7 @@ class TreeMachine(TwoTrees):
         self.on_handles(slot, "truncate", size)
 
     @rule(slot=SLOTS)
-    def close(self, slot: int) -> None:
+    def close_file(self, slot: int) -> None:
         for file in self.handles.pop(slot, ()):
             file.close()
         self.changed = True

@@ -14,7 +14,7 @@ from typing import TypeVar
 from .._engine.image import ROLLBACK_VERSIONS, VERSIONS, ImageHeader, read_header
 from .._engine.library import NativeLibrary, base_class, native_library, uninitialized_bytes
 from .._engine.sql import query_value, quote_name
-from .._engine.waiting import Deadline, WaitingConnection, is_lock_conflict
+from .._engine.waiting import Deadline, WaitingConnection, is_full, is_lock_conflict
 from .._errors import BusyError, OpenTransactionError
 from .._live.committed import read_committed
 from .._vfs.opened import OPEN_FILES
@@ -134,7 +134,7 @@ class Database:
                 try:
                     self.copy_into(copy, page_size=page_size, progress=progress)
                 except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                    if not is_full(error):
                         raise
                     # Somebody made the database larger in the meantime.
                     spare += max(16, pages // 8)

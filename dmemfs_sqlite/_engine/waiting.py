@@ -28,7 +28,21 @@ _LONGEST_WORK = 300.0
 def is_lock_conflict(error: sqlite3.Error) -> bool:
     """Tell whether another connection's lock, and nothing else, caused the error."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if code is None:
+        # Of a backup by a module that has the shape of an older sqlite3; BusyError says more.
+        return str(error) in ("database is locked", "database table is locked")
+    return bool(code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Tell whether there was no room for more pages.
+
+    Modules that have the shape of an older sqlite3 may give no code to the errors of a backup.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return "disk is full" in str(error)
+    return bool(code == sqlite3.SQLITE_FULL)
 
 
 class Deadline:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.sqlite_modules import needs_serialize
 
-@pytest.fixture(params=["with the library", "without the library"])
+
+@pytest.fixture(
+    params=["with the library", pytest.param("without the library", marks=needs_serialize)]
+)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test on both ways of opening and copying: ctypes, and the sqlite3 module alone."""
     if request.param == "without the library":

@@ -38,6 +38,7 @@ from tests.support.sqlite_databases import (
     unique_name,
     unique_uri,
 )
+from tests.support.sqlite_modules import needs_serialize
 
 PATH = "/a.db"
 
@@ -472,6 +473,7 @@ def test_a_memdb_target_may_grow_beyond_its_default_limit() -> None:
             other.execute("CREATE TABLE still_more AS SELECT zeroblob(1 << 20)")
 
 
+@needs_serialize
 def test_a_snapshot_over_the_limit_of_memdb_is_refused_where_it_cannot_be_raised(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

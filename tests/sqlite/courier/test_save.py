@@ -33,6 +33,7 @@ from tests.support.sqlite_databases import (
     uncommitted_row,
     unique_uri,
 )
+from tests.support.sqlite_modules import IS_STANDARD
 
 PATH = "/deep/down/a.db"
 
@@ -217,7 +218,9 @@ def test_an_attached_database_is_saved_by_its_name(way: str) -> None:
         connection.execute('CREATE TABLE "odd ""name".t(b)')
         connection.execute("INSERT INTO t VALUES ('attached row')")
         save_db(fs, PATH, connection, name='odd "name')
-        with pytest.raises(sqlite3.OperationalError, match="unknown database"):
+        # The other modules ask the wrong connection what was wrong.
+        message = "unknown database" if IS_STANDARD else "SQL logic error"
+        with pytest.raises(sqlite3.OperationalError, match=message):
             save_db(fs, PATH, connection, name="nobody")
     with closing(loaded(fs)) as copy:
         assert marks(copy) == {"attached"}

@@ -21,6 +21,7 @@ from dmemfs_sqlite import live_uri
 from dmemfs_sqlite._vfs.open_file import open_files
 from tests.support.live_databases import PATH, check_integrity, connect, count, opened, value
 from tests.support.sqlite_databases import fill, running
+from tests.support.sqlite_modules import needs_iterdump, needs_serialize
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -284,6 +285,7 @@ def test_a_progress_handler_and_interrupt(memory: MemoryFileSystem) -> None:
         assert count(connection) == 1000
 
 
+@needs_iterdump
 def test_executescript_iterdump_and_total_changes(memory: MemoryFileSystem) -> None:
     with opened(memory) as connection:
         connection.executescript("CREATE TABLE t(a); INSERT INTO t VALUES (1), (2);")
@@ -294,6 +296,7 @@ def test_executescript_iterdump_and_total_changes(memory: MemoryFileSystem) -> N
             assert count(restored) == 2
 
 
+@needs_serialize
 def test_serialize_and_deserialize(memory: MemoryFileSystem) -> None:
     with opened(memory) as connection:
         fill(connection)

@@ -28,6 +28,7 @@ from tests.support.live_databases import (
     value,
 )
 from tests.support.sqlite_databases import check_alive, content, everything, fill
+from tests.support.sqlite_modules import needs_blobs, needs_standard_module, needs_temporary_files
 
 ODD_PATHS = [
     "/plain.db",
@@ -325,6 +326,7 @@ def test_backup_to_and_from(memory: MemoryFileSystem) -> None:
             assert count(back) == 100
 
 
+@needs_blobs
 def test_blobs(memory: MemoryFileSystem) -> None:
     with opened(memory) as connection:
         connection.execute("CREATE TABLE t(b)")
@@ -335,6 +337,7 @@ def test_blobs(memory: MemoryFileSystem) -> None:
         assert value(connection, "SELECT substr(b, 200001, 13) FROM t") == b"in the middle"
 
 
+@needs_temporary_files
 @pytest.mark.parametrize("sql", ["SELECT b FROM t ORDER BY b DESC", "SELECT DISTINCT b FROM t"])
 def test_temporary_files_leave_nothing(memory: MemoryFileSystem, sql: str) -> None:
     with opened(memory) as connection:
@@ -388,6 +391,7 @@ def test_a_module_whose_library_is_out_of_reach(
         registration._library_of.cache_clear()
 
 
+@needs_standard_module
 def test_another_instance_of_sqlite_is_not_mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
     """pysqlite3 brings a library of its own, and the interpreter's is not that."""
     import _sqlite3

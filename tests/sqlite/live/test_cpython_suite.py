@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sqlite_modules import needs_standard_module
+
 PROJECT = Path(__file__).resolve().parents[3]
 
 DO_NOT_PASS = {
@@ -37,6 +39,7 @@ def has_its_tests() -> bool:
     not has_its_tests(),
     reason="this Python was installed without its tests",
 )
+@needs_standard_module
 @pytest.mark.timeout(170)
 def test_cpythons_tests_of_sqlite3() -> None:
     done = subprocess.run(

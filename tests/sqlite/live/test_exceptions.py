@@ -34,6 +34,7 @@ from tests.support.live_databases import (
     value,
 )
 from tests.support.sqlite_databases import fill
+from tests.support.sqlite_modules import needs_standard_module
 
 pytestmark = pytest.mark.usefixtures("escaped")
 
@@ -137,6 +138,7 @@ def test_handlers_and_contexts_are_as_ever(memory: MemoryFileSystem) -> None:
         assert caught.value.__context__ is first
 
 
+@needs_standard_module  # whose connect() makes a cache by lru_cache()
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")  # from 3.13 on
 def test_an_exception_while_connecting_is_not_lost(
     memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch

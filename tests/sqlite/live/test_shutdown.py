@@ -19,6 +19,7 @@ import pytest
 from dmemfs import MemoryFileSystem
 from tests.support.live_databases import JOURNALS, check_integrity, connect, count, opened, value
 from tests.support.sqlite_databases import fill
+from tests.support.sqlite_modules import HAS_BLOBS
 from tests.tree.test_forking import exit_code_of_child
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -56,9 +57,10 @@ SCENARIOS = {
     ),
     "sys.exit": "sys.exit(0)",
     "an exit function": "import atexit; atexit.register(lambda: c.execute('DELETE FROM t'))",
-    "a blob": "b = c.blobopen('t', 'b', 1)",
     "a backup": "d = connect(fs, '/b.db'); c.backup(d, pages=1, progress=lambda *a: None)",
 }
+if HAS_BLOBS:
+    SCENARIOS["a blob"] = "b = c.blobopen('t', 'b', 1)"
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal", "memory"])

@@ -9,6 +9,7 @@ found in it, and nothing can be made in it (ENOENT).
 from __future__ import annotations
 
 import os
+from types import ModuleType
 from typing import Any
 
 from .. import _platform
@@ -113,8 +114,25 @@ def _chdir_to_nowhere() -> None:
             _chdir(name)
         finally:
             _rmdir(name)
-        return
+        if _modules_can_lack_names():
+            return
+        break
     _chdir(_WITHOUT_FILES)
+
+
+def _modules_can_lack_names() -> bool:
+    """Tell whether it is an AttributeError that a module has no such name.
+
+    Python 3.13.0 looks for the working directory then, if it was started with `-c` as workers are,
+    and makes a SystemError of it that there is none.
+    """
+    try:
+        ModuleType.__getattribute__(_platform, "no such name")
+    except AttributeError:
+        return True
+    except SystemError:
+        return False
+    return True
 
 
 def _identity(path: Any) -> tuple[int, int]:

@@ -7,6 +7,8 @@ import errno
 import gc
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -203,3 +205,21 @@ def test_where_c_went_elsewhere_meanwhile(tmp_path: Path, monkeypatch: pytest.Mo
         os.chdir("/mem")
         assert libc.chdir(b"/") == 0
     assert os.path.isdir(os.getcwd())
+
+
+def test_a_name_that_a_module_lacks_is_an_attribute_error_in_code_of_a_command_line() -> None:
+    program = """
+import json
+
+from dmemfs import MemoryFileSystem, mount
+
+with mount(MemoryFileSystem(), "/"):
+    try:
+        json.no_such_name
+    except AttributeError:
+        print("AttributeError")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.returncode) == ("AttributeError\n", 0), done.stderr

@@ -211,7 +211,7 @@ class _InMethod(Place):
     __slots__ = ()
 
     def _get(self, owner: Any) -> Any:
-        return owner.__func__
+        return _wrapped_by(owner)
 
     def _put(self, owner: Any, value: Any) -> None:
         kind = staticmethod if issubclass(type(owner), staticmethod) else classmethod
@@ -228,6 +228,11 @@ class _InPartial(Place):
         state = list(_of_partial(owner))
         state[_FIELDS_OF_PARTIAL.index(self.key[1])] = value
         functools.partial.__setstate__(owner, tuple(state))  # type: ignore[attr-defined]
+
+
+def _wrapped_by(method: Any) -> Any:
+    kind = staticmethod if issubclass(type(method), staticmethod) else classmethod
+    return vars(kind)["__func__"].__get__(method)
 
 
 def _of_partial(partial: Any) -> tuple[Any, ...]:
@@ -283,8 +288,6 @@ def held_weakly(places: list[Place]) -> list[tuple[Place, Place]]:
 
     A dictionary may be that of an instance, or the defaults of a function.
     """
-    if not places:
-        return []
     if not places:
         return []
     held = {id(place.held): place.held for place in places}
@@ -385,7 +388,7 @@ def _places_in(referrer: Any, kind: type, pair_of: Mapping[int, Pair]) -> Iterat
         }.values():
             yield _InList(referrer, id(pair), pair)
     elif issubclass(kind, (staticmethod, classmethod)):
-        pair = pair_of.get(id(referrer.__func__))
+        pair = pair_of.get(id(_wrapped_by(referrer)))
         if pair is not None:
             yield _InMethod(referrer, "__func__", pair)
     else:

@@ -341,3 +341,15 @@ def test_signatures_are_those_of_the_builtins() -> None:
     with mount(MemoryFileSystem(), "/mem"):
         assert [signature_of(getattr(os, name)) for name in names] == expected
         assert inspect.signature(open) == of_open
+
+
+def test_what_a_decorated_method_wraps_is_found_without_asking_it() -> None:
+    class Asked(staticmethod):  # type: ignore[type-arg]
+        def __getattribute__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    method = Asked(os.stat)
+    wrapped: Any = vars(staticmethod)["__func__"]
+    with mount(MemoryFileSystem(), "/mem"):
+        assert wrapped.__get__(method) is os.stat
+    assert wrapped.__get__(method) is os.stat

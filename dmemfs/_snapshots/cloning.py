@@ -83,12 +83,11 @@ def _copy_of_file(
     copy = File()
     content = source.content
     copy.size = stored = source.size
-    unread = None if content.__class__ is bytes else copy_of_unread(content, fs, copy, parent)
-    if unread is not None:
-        copy.content = unread
+    if content.__class__ is bytes:
+        copy.content = content
     else:
-        copy.content = content if content.__class__ is bytes else shared_content(source)
-    if content.__class__ is not bytes:
+        unread = copy_of_unread(content, fs, copy, parent)
+        copy.content = shared_content(source) if unread is None else unread
         copy.size, stored = content_size(copy.content)
     copy.mode = source.mode
     copy.owner = source.owner

@@ -9,7 +9,7 @@ from dmemfs import MemoryFileSystem
 
 from .._engine.waiting import Deadline
 from .._vfs.opened import require_not_open
-from .._vfs.paths import PathLike, canonical_path, remove_sidecars, text_of
+from .._vfs.paths import PathLike, canonical_path, has_sidecars, remove_sidecars, text_of
 from .copy import Database, Progress
 from .filesystem import SnapshotFileSystem
 from .publish import publish_file
@@ -60,7 +60,10 @@ def save_db(
             # Who has the file open would go on with the former one, and its journal with this one.
             target = canonical_path(fs, text_of(path))
             require_not_open(fs, target)
-            fs._do_all_or_nothing(partial(_replace_database, fs, path, image, target))
+            if has_sidecars(fs, target):
+                fs._do_all_or_nothing(partial(_replace_database, fs, path, image, target))
+            else:
+                publish_file(fs, path, image)  # one step anyway, and a version is not kept for it
         finally:
             fs._unlock()
     else:

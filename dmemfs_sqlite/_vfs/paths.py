@@ -77,6 +77,11 @@ def has_content(fs: MemoryFileSystem, path: str) -> bool:
         return False
 
 
+def has_sidecars(fs: MemoryFileSystem, path: str) -> bool:
+    """Tell whether a journal of whatever kind lies beside a database."""
+    return any(fs.exists(path + suffix) for suffix in SIDECARS)
+
+
 def remove_sidecars(fs: MemoryFileSystem, path: str) -> None:
     """Remove what belonged to a former database of this path, and would be taken for the new's."""
     for suffix in SIDECARS:

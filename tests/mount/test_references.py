@@ -348,6 +348,9 @@ def test_what_a_decorated_method_wraps_is_found_without_asking_it() -> None:
         def __getattribute__(self, name: str) -> Any:
             raise AssertionError(name)
 
+    gc.collect()
+    with mount(MemoryFileSystem(), "/mem"):
+        pass  # what other tests have dropped is noticed here
     method = Asked(os.stat)
     wrapped: Any = vars(staticmethod)["__func__"]
     with mount(MemoryFileSystem(), "/mem"):

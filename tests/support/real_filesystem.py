@@ -19,6 +19,7 @@ import glob
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import IO, Any
 
@@ -375,7 +376,8 @@ class RealFileSystem:
         return self.from_real(self._call(copy, src, dst))
 
     def link(self, src: AnyPath, dst: AnyPath) -> None:
-        self._call(os.link, src, dst)
+        # From Python 3.14 on os.link() follows a symbolic link, which link() of Linux does not.
+        self._call(partial(os.link, follow_symlinks=False), src, dst)
 
     def symlink(self, src: AnyPath, dst: AnyPath) -> None:
         target: Any = os.fspath(src)

@@ -298,7 +298,9 @@ def test_it_runs_from_a_plain_checkout_and_leaves_no_file(tmp_path: Path) -> Non
 
 
 BLOCK = """
-import sys, time
+import signal, sys, time
+# A shell that starts the tests in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from dmemfs_sqlite import _cli
 from dmemfs_sqlite._demo import demo as demo_module
 

@@ -428,7 +428,7 @@ def _owner_of_namespace(namespace: dict[str, Any]) -> tuple[Any, type[Place]]:
         module = sys.modules.get(name)
         if issubclass(type(module), ModuleType) and module_namespace(module) is namespace:
             return module, _InModule
-    if "__module__" in namespace and type(namespace["__module__"]) is str:
+    if type(dict.get(namespace, "__module__")) is str:
         for kind in _classes_of(namespace):
             if gc.get_referents(_raw_namespace(kind))[0] is namespace:
                 return kind, _InClass
@@ -437,10 +437,10 @@ def _owner_of_namespace(namespace: dict[str, Any]) -> tuple[Any, type[Place]]:
 
 def _classes_of(namespace: dict[str, Any]) -> Iterator[type]:
     """Yield classes whose namespace this may be, the likely ones first."""
-    for value in list(namespace.values()):
+    for value in list(dict.values(namespace)):
         if type(value) in (GetSetDescriptorType, MemberDescriptorType):
             yield value.__objclass__
-    module = sys.modules.get(namespace["__module__"])
+    module = sys.modules.get(dict.get(namespace, "__module__", ""))
     if issubclass(type(module), ModuleType):
         values = list(module_namespace(module).values())
         yield from (value for value in values if issubclass(type(value), type))

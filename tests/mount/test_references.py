@@ -356,3 +356,20 @@ def test_what_a_decorated_method_wraps_is_found_without_asking_it() -> None:
     with mount(MemoryFileSystem(), "/mem"):
         assert wrapped.__get__(method) is os.stat
     assert wrapped.__get__(method) is os.stat
+
+
+def test_a_dictionary_of_a_derived_class_is_not_asked() -> None:
+    class Asked(dict):  # type: ignore[type-arg]
+        def __contains__(self, key: object) -> bool:
+            raise AssertionError(key)
+
+        def __getitem__(self, key: object) -> Any:
+            raise AssertionError(key)
+
+    gc.collect()
+    with mount(MemoryFileSystem(), "/mem"):
+        pass  # what other tests have dropped is noticed here
+    kept = Asked(stat=os.stat)
+    with mount(MemoryFileSystem(), "/mem"):
+        assert dict.get(kept, "stat") is os.stat
+    assert dict.get(kept, "stat") is os.stat

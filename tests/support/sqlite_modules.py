@@ -17,6 +17,7 @@ def _keeps_temporary_files_in_memory() -> bool:
 
 
 IS_STANDARD = sqlite3.__name__ == "sqlite3"
+HAS_AUTOCOMMIT = hasattr(sqlite3, "LEGACY_TRANSACTION_CONTROL")
 HAS_BLOBS = hasattr(sqlite3.Connection, "blobopen")
 
 needs_standard_module = pytest.mark.skipif(
@@ -26,6 +27,9 @@ needs_serialize = pytest.mark.skipif(
     not hasattr(sqlite3.Connection, "serialize"), reason="this module has no serialize()"
 )
 needs_blobs = pytest.mark.skipif(not HAS_BLOBS, reason="this module has no blobopen()")
+needs_autocommit = pytest.mark.skipif(
+    not HAS_AUTOCOMMIT, reason="autocommit= is new in Python 3.12, and this module lacks it"
+)
 needs_iterdump = pytest.mark.skipif(
     not hasattr(sqlite3.Connection, "iterdump"), reason="this module has no iterdump()"
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -38,7 +37,7 @@ from tests.support.sqlite_databases import (
     unique_name,
     unique_uri,
 )
-from tests.support.sqlite_modules import needs_serialize
+from tests.support.sqlite_modules import needs_autocommit, needs_serialize
 
 PATH = "/a.db"
 
@@ -155,7 +154,7 @@ def test_options_of_connect_are_passed_on(engine: Any) -> None:
         assert connection.execute("PRAGMA busy_timeout").fetchone() == (1500,)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="autocommit= is new in Python 3.12")
+@needs_autocommit
 def test_a_connection_without_autocommit_is_loaded(uri: str) -> None:
     fs = stored(new_rows)
     with closing(load_db(fs, PATH, uri, autocommit=False)) as connection:

@@ -7,7 +7,6 @@ import errno
 import io
 import math
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ from tests.support.sqlite_databases import (
     uncommitted_row,
     unique_uri,
 )
-from tests.support.sqlite_modules import IS_STANDARD
+from tests.support.sqlite_modules import HAS_AUTOCOMMIT, IS_STANDARD
 
 PATH = "/deep/down/a.db"
 
@@ -74,7 +73,7 @@ def test_the_own_open_write_is_an_error(uri: str, way: str) -> None:
 def test_a_transaction_that_wrote_nothing_is_saved_and_left_alone(
     options: dict[str, Any], uri: str, way: str
 ) -> None:
-    if "autocommit" in options and sys.version_info < (3, 12):
+    if "autocommit" in options and not HAS_AUTOCOMMIT:
         options = {"isolation_level": None}
     fs = MemoryFileSystem()
     with closing(sqlite3.connect(uri, uri=True, **options)) as connection:

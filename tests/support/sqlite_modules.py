@@ -6,6 +6,7 @@ pysqlite3 and sqlean have the shape that sqlite3 had in an older Python.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
@@ -32,6 +33,10 @@ needs_autocommit = pytest.mark.skipif(
 )
 needs_iterdump = pytest.mark.skipif(
     not hasattr(sqlite3.Connection, "iterdump"), reason="this module has no iterdump()"
+)
+needs_limits = pytest.mark.skipif(
+    not hasattr(sqlite3.Connection, "getlimit") and sys.version_info >= (3, 12),
+    reason="Django 6, for Python 3.12, asks for limits, and this module has none",
 )
 needs_temporary_files = pytest.mark.skipif(
     _keeps_temporary_files_in_memory(), reason="this SQLite was built without temporary files"

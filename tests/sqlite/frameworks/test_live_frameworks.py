@@ -21,7 +21,7 @@ from dmemfs_sqlite import live_uri
 from dmemfs_sqlite._vfs.open_file import open_files
 from tests.support.live_databases import PATH, check_integrity, connect, count, opened, value
 from tests.support.sqlite_databases import fill, running
-from tests.support.sqlite_modules import needs_iterdump, needs_serialize
+from tests.support.sqlite_modules import needs_iterdump, needs_limits, needs_serialize
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -199,6 +199,7 @@ ENTRIES = {
 }
 
 
+@needs_limits
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_django(entry: str) -> None:
     pytest.importorskip("django", reason="an extra")

@@ -16,6 +16,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem, mount
 from dmemfs_sqlite import connect
+from tests.support.sqlite_modules import HAS_AUTOCOMMIT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounting is for Linux")
 
@@ -105,6 +106,10 @@ def test_wal_and_threads(fs: MemoryFileSystem) -> None:
         assert total("/mem/app.db") == 4 * sum(range(20))
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13) and not HAS_AUTOCOMMIT,
+    reason="dbm.sqlite3 asks for autocommit=, which this module lacks",
+)
 def test_shelve(fs: MemoryFileSystem) -> None:
     """On 3.13 it is built on dbm.sqlite3."""
     with mount(fs, "/mem"):

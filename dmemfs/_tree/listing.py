@@ -94,8 +94,9 @@ class DirEntry:
 class ScandirIterator(Iterator[DirEntry]):
     """The entries of a directory at the moment of the call, and a context manager."""
 
+    _entries: Iterator[DirEntry] | None = None
+
     def __init__(self, fs: Any, path: StrPath, directory: Directory) -> None:
-        self._entries: Iterator[DirEntry] | None = None
         given = _paths.fspath(path)
         base = _paths.as_text(given)
         found = [

@@ -39,7 +39,7 @@ _ATTEMPTS = 3
 LARGE = (1 << 20) + 70_000
 MIB = 1 << 20
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="it is written for Linux alone")
-pytestmark = pytest.mark.timeout(900 if SOAK else 60)
+pytestmark = pytest.mark.timeout(900 if SOAK else 300)
 
 # Bytes: what a loop may leave behind now and then, such as a table that has to be made larger.
 _SMALLEST_OBJECT = 32

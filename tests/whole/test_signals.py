@@ -114,11 +114,13 @@ for work in (
 ):
     for _ in range(int(sys.argv[2])):
         try:
-            arm()
-            repeat(work)
+            try:
+                arm()
+                repeat(work)
+            finally:
+                disarm()
         except Alarm:
             rung += 1
-        finally:
             disarm()
         for lock in (fs._lock, fs._locks._mutex, process.lock, process.descriptors._mutex, mutex):
             while lock._is_owned():

@@ -223,7 +223,9 @@ def test_going_back_under_all_of_it(threads: int) -> None:
     def go_back() -> None:
         choose = random.Random(99)
         kept = [fs.snapshot()]
-        while not running.acquire(blocking=False):
+        left = threads - 1
+        while left:
+            left -= running.acquire(blocking=False)  # once more when all have ended
             kept.append(fs.snapshot())
             try:
                 fs.restore(choose.choice(kept))

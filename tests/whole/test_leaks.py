@@ -292,8 +292,6 @@ ON_LINUX_ONLY = [mount_and_unmount, mount_as_root]
     "cycle", [*CYCLES, *(pytest.param(each, marks=ON_LINUX) for each in ON_LINUX_ONLY)]
 )
 def test_nothing_is_left_behind(fs: MemoryFileSystem, cycle: Any) -> None:
-    if cycle in ON_LINUX_ONLY:
-        gc.unfreeze()  # a mount looks for functions ten times as quickly in what is not frozen
     registered, opened = len(REGISTRATIONS), len(OPEN_FILES)
     before = fs.usage("/").bytes
     assert_nothing_is_left(lambda: cycle(fs))

@@ -395,11 +395,12 @@ def mount(
 
 
 def _current_directory() -> str | None:
-    """Return the kernel's working directory, None if it was removed."""
+    """Return the kernel's working directory, None if it was removed or stands in for such a one."""
     try:
-        return _getcwd()
+        path = _getcwd()
     except OSError:
         return None
+    return None if path.startswith("/proc/") and path.endswith("/fdinfo") else path
 
 
 def _own_package(point: str) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
     - Names: rename, replace, move, remove, unlink, link, symlink, readlink.
     - Attributes: chmod, chown, utime.
     - In tests: from_tree, to_tree, fail, add_real.
-    - For the whole process: mount.
+    - For the whole process: mount, publish, unpublish, published.
     - Space: usage, stats, statvfs, quota, set_quota.
     - Snapshots: snapshot, restore, rollback, clone.
     - Locks: lock, open.
@@ -299,6 +299,47 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         """
         require_open(self)
         return Mount(self, point, passthrough=passthrough, writable=writable)
+
+    def publish(self, name: str) -> None:
+        """Give it a name, by which others in this process find it: `published`, and URLs.
+
+        The name does not keep the file system: with the last reference to it, or by `close`, both
+        are gone. One may have several names. A second call with the same name does nothing. What is
+        forked has a copy of its own under the same name.
+
+        Args:
+            name: letters, digits, `_`, `.` and `-`, as a host has in a URL; not first `.` and `-`.
+
+        Raises:
+            FileExistsError: another file system has this name.
+            ValueError: it cannot be one, or the file system is closed.
+        """
+        from . import _published
+
+        _published.publish(self, name)
+
+    def unpublish(self, name: str) -> None:
+        """Take a name from it that `publish` gave; all else stays as it is.
+
+        Raises:
+            FileNotFoundError: it has not this name.
+        """
+        from . import _published
+
+        _published.unpublish(self, name)
+
+    @staticmethod
+    def published(name: str) -> MemoryFileSystem:
+        """Return the file system that has a name in this process.
+
+        Raises:
+            FileNotFoundError: none has it.
+            ValueError: it cannot be a name.
+        """
+        from . import _published
+
+        found: MemoryFileSystem = _published.published(name)
+        return found
 
     def _acquire(
         self, node: Any, path: StrPath, *, shared: bool, timeout: float | None

@@ -48,6 +48,7 @@ CALLS: dict[str, Callable[[MemoryFileSystem], Any]] = {
     "open": lambda fs: fs.open("/file"),
     "open to write": lambda fs: fs.open("/new", "w"),
     "pack": lambda fs: fs.pack(io.BytesIO()),
+    "publish": lambda fs: fs.publish("closed"),
     "quota": lambda fs: fs.quota("/"),
     "read_bytes": lambda fs: fs.read_bytes("/file"),
     "read_text": lambda fs: fs.read_text("/file"),
@@ -81,7 +82,10 @@ QUESTIONS: dict[str, Callable[[MemoryFileSystem], Any]] = {
     "is_symlink": lambda fs: fs.is_symlink("/file"),
 }
 # They look at no path, or refuse for another reason before they do.
-OTHERS = {"close", "fail", "from_tree", "import_archive", "restore", "stats", "statvfs", "unpack"}
+OTHERS = {
+    *("close", "fail", "from_tree", "import_archive", "published", "restore", "stats", "statvfs"),
+    *("unpack", "unpublish"),
+}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from .._mutex import Lock
 from .._nodes.accounts import Account, ByteAccount
+from .._nodes.blocks import BlockPool
 from .._nodes.content import BlockList, content_size
 from .._nodes.kernel_files import KernelContent, KernelFile
 from .._nodes.nodes import Directory, File, Node, Owner, Symlink
@@ -247,13 +248,17 @@ def sealed_content(node: File) -> bytes | BlockList:
     return content
 
 
-def shared_content(node: File) -> bytes | BlockList:
+def shared_content(node: File, pool: BlockPool | None = None) -> bytes | BlockList:
     """Return the content of a file for another to hold, copy-on-write.
+
+    Args:
+        node: the file.
+        pool: where blocks of the other one come from, if not from where those of this one do.
 
     Complexity: O(blocks), without their bytes.
     """
     content = sealed_content(node)
-    return content.share() if isinstance(content, BlockList) else content
+    return content.share(pool) if isinstance(content, BlockList) else content
 
 
 def file_state(node: File, content: bytes | BlockList) -> FileState:

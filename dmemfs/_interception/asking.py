@@ -175,7 +175,6 @@ _METHODS_OF_ONE_PATH = {
     "utime": "utime",
 }
 _METHODS_OF_TWO_PATHS = {
-    "copy_tree": "copy_tree",
     "link": "link",
     "rename": "rename",
     "replace": "rename",
@@ -248,10 +247,29 @@ def _asking_read_bytes(method: _Method) -> _Method:
 
 
 def _asking_copy(method: _Method) -> _Method:
-    def asking(self: Tree, src: StrPath, dst: StrPath) -> Any:
+    def asking(self: Tree, src: StrPath, dst: StrPath, *, to: Any = None) -> Any:
         ask(self, "open", src, changes=False)
         ask(self, "read", src)
-        return method(self, src, dst)
+        return method(self, src, dst, to=to)
+
+    return asking
+
+
+def _asking_copy_tree(method: _Method) -> _Method:
+    def asking(self: Tree, src: StrPath, dst: StrPath, *, to: Any = None) -> Any:
+        if to is None or to is self:
+            ask(self, "copy_tree", src, dst)
+        else:
+            ask(self, "copy_tree", src, changes=False)
+        return method(self, src, dst, to=to)
+
+    return asking
+
+
+def _asking_incoming_tree(method: _Method) -> _Method:
+    def asking(self: Tree, dst: StrPath, *arguments: Any) -> Any:
+        ask(self, "copy_tree", dst)
+        return method(self, dst, *arguments)
 
     return asking
 
@@ -361,6 +379,8 @@ _OTHER_METHODS: dict[str, tuple[Callable[[_Method], _Method], frozenset[str]]] =
     "_write": (_asking_write, frozenset(("write",))),
     "_write_page": (_asking_write_page, frozenset(("write",))),
     "copy": (_asking_copy, frozenset(("open", "read"))),
+    "_require_room_for_tree": (_asking_incoming_tree, frozenset(("copy_tree",))),
+    "copy_tree": (_asking_copy_tree, frozenset(("copy_tree",))),
     "mkdir": (_asking_mkdir, frozenset(("mkdir",))),
     "open": (_asking_open, frozenset(("open",))),
     "read_bytes": (_asking_read_bytes, frozenset(("open",))),

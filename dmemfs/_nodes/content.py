@@ -62,9 +62,9 @@ class BlockList:
         self._blocks = Piece(content, pool).blocks(content)
         return self
 
-    def share(self) -> BlockList:
+    def share(self, pool: BlockPool | None = None) -> BlockList:
         """Return a copy that shares every block. Complexity: O(blocks), without their bytes."""
-        other = BlockList(self._pool)
+        other = BlockList(self._pool if pool is None else pool)
         other._blocks = self._blocks.copy()
         other.size = self.size
         other.counted = self.counted

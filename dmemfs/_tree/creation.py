@@ -265,17 +265,16 @@ class Creation(Lookup):
             if wants_directory:
                 self._refuse_slash(path)
             if node is None and not wants_directory and not directory.removed:
-                node = self._create_file(directory, name, path, content)
-                if node is None:  # by a signal handler
-                    return self._put(path, content, like=like)
+                if self._create_file(directory, name, path, content, like) is None:
+                    return self._put(path, content, like=like)  # by a signal handler
             else:
                 if (type(node) is not File and not isinstance(node, File)) or wants_directory:
                     node = self._file_to_open(path, create=True, content=content)
-                self._replace_content(node, content, path)
-            if like is not None:
-                if self._newest is not None:
+                if like is not None and self._newest is not None:
                     preserve(self, node)
-                node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
+                self._replace_content(node, content, path)
+                if like is not None:  # from here on nothing comes between
+                    node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
         except BaseException:
             node = like = None  # see UnlinkedRecord
             raise
@@ -307,9 +306,12 @@ class Creation(Lookup):
         name: str,
         path: StrPath,
         content: bytes | BlockList = b"",
+        like: File | None = None,
     ) -> File | None:
-        """Make a file; return None where something came between, so that the path has to be
-        resolved anew: something has that name, or the directory was removed.
+        """Make a file, with the mode and times of another one if that is given.
+
+        Return None where something came between, so that the path has to be resolved anew:
+        something has that name, or the directory was removed.
         """
         try:
             if not self._try_lock(False):
@@ -327,6 +329,8 @@ class Creation(Lookup):
                 return None
             if content:
                 node.size, stored = content_size(content)
+            if like is not None:
+                node.mode, node.mtime, node.atime = like.mode, like.mtime, like.atime
             if account.nodes >= account.max_nodes or account.used + stored > account.max_bytes:
                 account.require(stored, 1, path)
             if self._newest is not None:
@@ -339,5 +343,8 @@ class Creation(Lookup):
             directory.mtime = directory.ctime = now
             children[name] = node
             return node
+        except BaseException:
+            like = None  # see UnlinkedRecord
+            raise
         finally:
             self._unlock()

@@ -366,14 +366,20 @@ class RealFileSystem:
 
         self._call(make_parents_and_rename, src, dst)
 
-    def copy(self, src: AnyPath, dst: AnyPath) -> Any:
-        return self.from_real(self._call(shutil.copy2, src, dst))
+    def copy(self, src: AnyPath, dst: AnyPath, *, to: RealFileSystem | None = None) -> Any:
+        return self._copy(shutil.copy2, src, dst, self if to is None else to)
 
-    def copy_tree(self, src: AnyPath, dst: AnyPath) -> Any:
-        def copy(real_src: Any, real_dst: Any) -> Any:
-            return shutil.copytree(real_src, real_dst, symlinks=True)
+    def copy_tree(self, src: AnyPath, dst: AnyPath, *, to: RealFileSystem | None = None) -> Any:
+        copy = partial(shutil.copytree, symlinks=True)
+        return self._copy(copy, src, dst, self if to is None else to)
 
-        return self.from_real(self._call(copy, src, dst))
+    def _copy(self, copy: Callable[..., Any], src: Any, dst: Any, to: RealFileSystem) -> Any:
+        real = self.to_real(src), to.to_real(dst)
+        try:
+            return to.from_real(copy(*real))
+        except OSError as error:
+            self._rename_error(error, (src, dst), real)
+            raise
 
     def link(self, src: AnyPath, dst: AnyPath) -> None:
         # From Python 3.14 on os.link() follows a symbolic link, which link() of Linux does not.

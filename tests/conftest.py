@@ -42,27 +42,36 @@ settings.register_profile(
 settings.load_profile("dmemfs")
 
 
-WITH_MOUNTS = {"live", "mount", "project", "testing", "whole"}
-"""The folders whose tests mount something."""
+class Heap:
+    """What exists before a test, and whether the garbage collector looks at it.
 
-
-def pytest_collection_finish() -> None:
-    """Take everything that exists before the tests out of what the garbage collector looks at.
-
-    MemoryFileSystem._check() asks it for open files without a name, many thousand times in all.
+    Tests ask the collector many thousand times: MemoryFileSystem._check() for open files without a
+    name, and those that wait for a finaliser. A mount looks for functions in all objects, ten times
+    as quickly where none are frozen.
     """
-    gc.collect()
-    if hasattr(gc, "freeze"):  # not in PyPy
-        gc.freeze()
+
+    can_freeze = hasattr(gc, "freeze")  # not in PyPy
+    frozen = False  # gc.get_freeze_count() would count them one by one
+
+    @classmethod
+    def freeze(cls) -> None:
+        if cls.can_freeze and not cls.frozen:
+            gc.collect()
+            gc.freeze()
+            cls.frozen = True
+
+    @classmethod
+    def unfreeze(cls) -> None:
+        if cls.frozen:
+            gc.unfreeze()
+            cls.frozen = False
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the collector look at everything again where there are mounts.
-
-    They look for functions in all objects, ten times as quickly where none are frozen.
-    """
-    if hasattr(gc, "unfreeze") and not WITH_MOUNTS.isdisjoint(item.path.parts):
-        gc.unfreeze()
+    if "mount" in item.nodeid:
+        Heap.unfreeze()
+    else:
+        Heap.freeze()
 
 
 class Both(NamedTuple):

@@ -58,17 +58,23 @@ class WholeFiles(Creation):
         return len(content)
 
     def read_text(
-        self, path: StrPath, encoding: str | None = None, errors: str | None = None
+        self,
+        path: StrPath,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
     ) -> str:
-        """Return the content of a file as text, line ends translated.
+        """Return the content of a file as text.
 
         Args:
             path: the file.
             encoding: the locale's by default.
             errors: how errors of the encoding are handled.
+            newline: how line ends are translated, as by `open`.
         """
         encoding = io.text_encoding(encoding)
-        with io.TextIOWrapper(io.BytesIO(self.read_bytes(path)), encoding, errors) as text:
+        data = io.BytesIO(self.read_bytes(path))
+        with io.TextIOWrapper(data, encoding, errors, newline) as text:
             return text.read()
 
     def write_text(

@@ -203,8 +203,9 @@ class RealFileSystem:
         path: AnyPath,
         encoding: str | None = None,
         errors: str | None = None,
+        newline: str | None = None,
     ) -> str:
-        with self.open(path, "r", encoding=encoding, errors=errors) as file:
+        with self.open(path, "r", encoding=encoding, errors=errors, newline=newline) as file:
             return str(file.read())
 
     def write_text(

@@ -92,6 +92,18 @@ class TestText:
         memory.write_text("/f", self.TEXT, "utf-8", newline=newline)
         assert memory.read_bytes("/f") == (tmp_path / "f").read_bytes()
 
+    @pytest.mark.parametrize("newline", [None, "", "\n", "\r", "\r\n"])
+    def test_newline_is_read_as_by_open(self, fs: Any, newline: Any) -> None:
+        fs.write_bytes("/f", self.TEXT.encode())
+        with fs.open("/f", encoding="utf-8", newline=newline) as file:
+            expected = file.read()
+        assert fs.read_text("/f", encoding="utf-8", newline=newline) == expected
+
+    def test_a_newline_that_is_none(self, fs: Any) -> None:
+        fs.write_bytes("/f", b"")
+        with pytest.raises(ValueError, match="newline"):
+            fs.read_text("/f", newline="x")
+
     def test_errors(self, fs: Any) -> None:
         fs.write_text("/f", self.TEXT, encoding="ascii", errors="replace")
         assert fs.read_bytes("/f").startswith(b"caf? ?\n")

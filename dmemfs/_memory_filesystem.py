@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable
-from typing import IO, Any, Literal, Self, get_overloads, overload
+from typing import IO, TYPE_CHECKING, Any, Literal, Self, get_overloads, overload
 
 from . import _paths
 from ._errors import NotCopyable
@@ -31,6 +31,9 @@ from ._tree.closing import close_tree, is_closed, require_open
 from ._tree.invariants import check_invariants, check_versions
 from ._tree.quotas import Quota
 
+if TYPE_CHECKING:  # loaded by whoever asks for a path
+    from ._pathlib.path import MemoryPath
+
 DEFAULT_LOCK_TIMEOUT = 10.0
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 _BY_QUOTA: Any = "one for each 4 KiB of max_quota"
@@ -51,6 +54,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
     - Directories: mkdir, makedirs, rmdir, rmtree, copy_tree, listdir, scandir, walk, glob.
     - Names: rename, replace, move, remove, unlink, link, symlink, readlink.
     - Attributes: chmod, chown, utime.
+    - Paths as objects: path.
     - In tests: from_tree, to_tree, fail, add_real.
     - For the whole process: mount, publish, unpublish, published.
     - Space: usage, stats, statvfs, quota, set_quota.
@@ -299,6 +303,27 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         """
         require_open(self)
         return Mount(self, point, passthrough=passthrough, writable=writable)
+
+    def path(self, *segments: str | os.PathLike[str] | MemoryPath) -> MemoryPath:
+        """Return a path in this file system as an object, with the methods of `pathlib.Path`.
+
+        `fs / "a" / "b"` is the same as `fs.path("/a/b")`. See `dmemfs.paths.MemoryPath`.
+
+        Args:
+            segments: what it is joined of. A relative path begins at the root.
+
+        Raises:
+            TypeError: one of them is no `str` and no path of text.
+        """
+        from ._pathlib.path import MemoryPath
+
+        return MemoryPath(self, *segments)
+
+    def __truediv__(self, name: str | os.PathLike[str] | MemoryPath) -> MemoryPath:
+        try:
+            return self.path("/", name)
+        except TypeError:
+            return NotImplemented
 
     def publish(self, name: str) -> None:
         """Give it a name, by which others in this process find it: `published`, and URLs.

@@ -154,6 +154,29 @@ def umask() -> int:
         os.umask(former)
 
 
+def user_name(number: int) -> str:
+    """Return the name of a user.
+
+    Raises:
+        KeyError: the number has none.
+        NotImplementedError: no user has one on this system.
+    """
+    try:
+        import pwd
+    except ImportError:
+        raise NotImplementedError("users have no names on this system") from None
+    return pwd.getpwuid(number).pw_name
+
+
+def group_name(number: int) -> str:
+    """Return the name of a group; see `user_name`."""
+    try:
+        import grp
+    except ImportError:
+        raise NotImplementedError("groups have no names on this system") from None
+    return grp.getgrgid(number).gr_name
+
+
 def discard_output() -> None:
     """Let nobody complain, at the exit of this process, of a standard output that nobody reads."""
     if hasattr(os, "dup2"):

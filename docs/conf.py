@@ -82,6 +82,11 @@ TYPES = {
     r"\bProgress\b": "~collections.abc.Callable[[int, int, str], object]",
     r"(~dmemfs\._tree\.listing\.)?\bScandirIterator\b": "~collections.abc.Iterator[~os.DirEntry]",
     r"~dmemfs\._tree\.tree\.Tree": "~dmemfs.MemoryFileSystem",
+    r"(~dmemfs\._tree\.copying\.)?\bCopying\b": "~dmemfs.MemoryFileSystem",
+    r"\bSegment\b": "str | ~os.PathLike[str] | ~dmemfs.paths.MemoryPath",
+    r"(~dmemfs\._pathlib\.(lexical\.|path\.)|(?<![.\w]))(Lexical|Memory)Path\b": (
+        "~dmemfs.paths.MemoryPath"
+    ),
     r"\b_HALF_OF_MEMORY\b": "...",
 }
 _CONTEXT_MANAGER = "contextlib.AbstractContextManager"

@@ -201,7 +201,7 @@ class TestMemoryFileSystemSpeaksOfItself:
             fs = dmemfs.MemoryFileSystem()
             if is_intercepted:
                 stack.enter_context(fs.fail(path="/nowhere"))
-            for name in own_methods(dmemfs.MemoryFileSystem):
+            for name in own_methods(dmemfs.MemoryFileSystem) - {"path"}:  # which takes any number
                 with pytest.raises(TypeError, match=r"^MemoryFileSystem\.\w+\(\) takes"):
                     getattr(fs, name)(*range(40))
 

@@ -1,0 +1,1 @@
+"""Paths as objects: those of a file system, with the methods of `pathlib.Path`."""

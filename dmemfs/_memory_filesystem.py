@@ -194,7 +194,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         file._how = how
         file.name = path
         file.closed = False
-        if buffering == -1 and not how.text:
+        if buffering == -1 and how.direct:
             return file  # type: ignore[return-value]
         return finish(file, node, mode, buffering, encoding, errors, newline)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from .._tree.opened import Opening
     from .locks import LockGrant
 
 # The form of content that a file object hands out whole, without a call of the file system.
@@ -98,7 +99,7 @@ class BinaryFile(PositionedFile, io.BufferedIOBase):
 
     closed: bool
     _how: HowOpened
-    _grant: LockGrant | None
+    _grant: LockGrant | Opening | None
     _buffer: io.BufferedRandom  # or one of its read-only or write-only kin
     _origin: Any  # of `dmemfs._mount.files`: a class that got it there could not be assigned
 

@@ -23,6 +23,8 @@ class OpenMode:
         file_class: the class of the binary file object.
         name: the mode that the binary file object reports.
         text: whether a text file is put on it.
+        direct: whether `open` returns the binary file object with nothing left to be done: not
+            where it has to be noted as open.
         creates: whether a missing file is made (O_CREAT).
         exclusive: whether the file must be missing (O_EXCL).
         truncates: whether an existing file is emptied (O_TRUNC).
@@ -30,7 +32,7 @@ class OpenMode:
     """
 
     __slots__ = (
-        "appends", "creates", "exclusive", "file_class", "name", "text", "truncates",
+        "appends", "creates", "direct", "exclusive", "file_class", "name", "text", "truncates",
     )  # fmt: skip
 
     def __init__(self, letters: str, *, text: bool) -> None:
@@ -38,6 +40,7 @@ class OpenMode:
         self.file_class: type[BinaryFile] = _FILE_CLASSES[letters]
         self.name = _NAME_OF_W_PLUS if letters == "w+" else f"{action}b{update}"
         self.text = text
+        self.direct = not text and _platform.SEES_LAST_REFERENCE_GO
         self.creates = action != "r"
         self.exclusive = action == "x"
         self.truncates = action == "w"

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 from .. import _paths
 from .._nodes.nodes import File
 from .._paths import StrPath
+from .._tree.opened import hold_open
 from .modes import (
     OPEN_MODES,
     OpenMode,
@@ -82,6 +83,13 @@ def finish(
     newline: str | None,
 ) -> IO[Any]:
     """Return what `open` returns for a binary file: it, what is below it, or a text file on it."""
+    openings = file._fs._account.openings
+    if openings is not None:
+        try:
+            file._grant = hold_open(file._fs, openings, node, file.name, file._grant)
+        except BaseException:
+            file.close()
+            raise
     if buffering == 0:
         return file.detach()  # type: ignore[return-value]
     if buffering > 1:

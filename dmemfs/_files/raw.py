@@ -17,6 +17,7 @@ from .._nodes.nodes import LARGEST_FILE, File
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from .._tree.opened import Opening
     from .._tree.storage import Storage
     from .locks import LockGrant
 
@@ -181,7 +182,7 @@ class RawFile(PositionedFile, io.RawIOBase):
         name: Any,
         mode: str,
         position: int = 0,
-        grant: LockGrant | None = None,
+        grant: LockGrant | Opening | None = None,
     ) -> None:
         self.closed = True  # until all is there: a finaliser may look
         self._fs = fs

@@ -156,9 +156,10 @@ def _forget_nameless(fs: Remembering, forgotten: _Forgotten) -> None:
     What is written to them stays from now on, whatever is restored.
     """
     nameless = forgotten.nameless()
-    if not nameless or fs._newest is None:
+    if not nameless:
         return
-    found = [(one, nameless & one.files.keys()) for one in all_versions(fs._newest)]
+    versions = [] if fs._newest is None else all_versions(fs._newest)
+    found = [(one, nameless & one.files.keys()) for one in versions]
     for version, known in found:
         nameless -= {file for file in known if version.files[file][FILE_NLINK]}
     for version, known in reversed(found):  # so that what follows a version is still there
@@ -166,6 +167,11 @@ def _forget_nameless(fs: Remembering, forgotten: _Forgotten) -> None:
             _forget_file(fs, version, file)
         for file in nameless & version.created.keys():
             version.created.pop(file, None)
+    openings = fs._account.openings
+    if openings is not None:
+        for file in nameless:
+            file.account.kept = False  # type: ignore[attr-defined]
+            openings.in_question.append(file.account)
 
 
 def _forget_file(

@@ -61,10 +61,11 @@ class OpenDescription(Described):
         numbers: how many descriptors lead here.
         opened_by: the code that opened it, and the instruction in it.
         grant: the lock that `fcntl.flock` holds.
+        opening: what holds a file open, see `Tree._hold_open`.
     """
 
     __slots__ = (
-        "cursor", "directory", "flags", "grant", "numbers", "opened_by",
+        "cursor", "directory", "flags", "grant", "numbers", "opened_by", "opening",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +79,7 @@ class OpenDescription(Described):
         self.numbers = 0
         self.opened_by = opened_by
         self.grant: Any = None
+        self.opening: Any = None
 
     def set_flags(self, flags: int) -> None:
         """Set what `fcntl(F_SETFL)` may set."""
@@ -132,6 +134,13 @@ class OpenDescription(Described):
         grant, self.grant = self.grant, None
         if grant is not None:
             grant.release()
+
+    def close(self) -> None:
+        """Give back all that is held for the descriptors, of which none leads here any more."""
+        self.release_lock()
+        opening, self.opening = self.opening, None
+        if opening is not None:
+            opening.release()
 
 
 class DescriptorTable:
@@ -220,7 +229,7 @@ class DescriptorTable:
             self._inheritable.discard(number)
             description.numbers -= 1
         if not description.numbers:
-            description.release_lock()
+            description.close()
 
     def set_inheritable(self, number: int, inheritable: bool) -> None:
         """Keep what no child process will ever see, to be asked for it again."""
@@ -256,5 +265,5 @@ class DescriptorTable:
             del self._descriptions[number]
             self._inheritable.discard(number)
             description.numbers -= 1
-            description.release_lock()
+            description.close()
             self._first = max(self._first, number + 1)

@@ -23,7 +23,15 @@ def limit_or_none(limit: int) -> int | None:
 
 
 class Stored(Protocol):
-    """What can be counted: a file."""
+    """What can be counted: a file.
+
+    Attributes:
+        account: where it is counted.
+        kernel_has_it: whether the kernel has it too, and so descriptors of it, or mappings.
+    """
+
+    account: Any
+    kernel_has_it: bool
 
     def stored_bytes(self) -> int: ...
 
@@ -81,6 +89,7 @@ class Account(ByteAccount):
         overdrawn: of the whole tree: whether code in C has ever written more than there may be.
         in_use: whether a directory has this account; one without keeps counting what was left, and
             limits it no more.
+        openings: of the whole tree: what is open, where that has to be known.
     """
 
     __slots__ = (
@@ -113,6 +122,7 @@ class Account(ByteAccount):
     parent: Account
     in_use: bool
     overdrawn: bool
+    openings: Any = None  # of `dmemfs._nodes.openings`
 
     def __init__(
         self, max_bytes: int | None, max_nodes: int | None, parent: Account | None = None

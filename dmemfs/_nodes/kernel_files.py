@@ -266,6 +266,7 @@ class KernelFile(File):
     __slots__ = ()
 
     content: Any
+    kernel_has_it = True
 
     def __new__(cls) -> Any:
         """Return an ordinary file: a copy is one."""

@@ -70,12 +70,14 @@ class File(Node):
     Attributes:
         content: its bytes, in one of the forms of `dmemfs._nodes.content`.
         size: its length in bytes, always that of `content`.
+        kernel_has_it: whether the kernel has it too, see `dmemfs._nodes.kernel_files`.
     """
 
     __slots__ = ("content", "size")
 
     content: Content
     size: int
+    kernel_has_it = False
 
     def stored_bytes(self) -> int:
         """Return the bytes that the quota counts: all but holes."""

@@ -13,6 +13,7 @@ from .._nodes.blocks import BlockPool
 from .._nodes.content import BlockList
 from .._nodes.kernel_files import KernelContent, KernelFile
 from .._nodes.nodes import LARGEST_FILE, File
+from .opened import bring_back
 
 
 class KernelTree(Remembering, Protocol):
@@ -45,6 +46,8 @@ def lend_to_kernel(tree: KernelTree, node: File, path: Any) -> KernelContent:
                 node.account.require(0, 0, path, kept)
         content = KernelContent(node.content, tree._lock, tree._pool)
         hand_to_kernel(tree, node, content)
+        if tree._account.openings is not None and not node.nlink:
+            bring_back(tree, node, path)
         return content
     finally:
         tree._unlock()
@@ -60,6 +63,9 @@ def take_back_from_kernel(tree: KernelTree, node: File) -> bool:
         if tree._writing is not None or node.content.is_used_elsewhere():
             return False
         take_from_kernel(tree, node).retire()
+        openings = tree._account.openings
+        if openings is not None and not node.nlink:
+            openings.in_question.append(node.account)
         return True
     finally:
         tree._unlock()

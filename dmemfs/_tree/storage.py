@@ -22,11 +22,11 @@ from .._history.history import (
 )
 from .._history.versions import Hold, Unfinished, Version
 from .._mutex import Lock, wait_for
-from .._nodes.accounts import Account
 from .._nodes.blocks import BLOCK_SIZE, BlockPool
 from .._nodes.content import SMALL_FILE_LIMIT, BlockList, content_size
 from .._nodes.kernel_files import KernelContent, KernelFile
 from .._nodes.nodes import LARGEST_FILE, Directory, File, Node
+from .._nodes.openings import account_of_tree
 from .forking import hold_during_forks
 from .in_kernel import find_data, replace_in_kernel, truncate_in_kernel, write_to_kernel
 
@@ -93,7 +93,7 @@ class Storage:
         self._lock: Lock = threading.RLock() if lock is None else lock
         self._try_lock = self._lock.acquire
         self._unlock = self._lock.release
-        self._account = Account(max_bytes, max_nodes)
+        self._account = account_of_tree(max_bytes, max_nodes)
         self._pool = BlockPool(min(_MOST_KEPT, self._account.byte_limit // 10))
         self._writing: object = None  # what is being written: a cursor or a file
         self._deferred: list[Callable[[], object]] = []

@@ -15,6 +15,7 @@ from .attributes import Attributes
 from .copying import Copying
 from .dismantling import dismantling_of
 from .listing import Listing
+from .opened import Opening, hold_open
 from .quotas import Quotas
 from .storage import Cursor
 from .whole_files import WholeFiles
@@ -53,6 +54,15 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
         """Do something with the lock held, and undo all of it if it raises."""
         do_all_or_nothing(self, operation)
 
+    def _hold_open(self, node: File, path: Any) -> Opening | None:
+        """Return what is to be released when a file is closed; None where nobody has to know.
+
+        Raises:
+            QuotaExceededError: see `hold_open`.
+        """
+        openings = self._account.openings
+        return None if openings is None else hold_open(self, openings, node, path)
+
 
 class TreeOfDatabases(Protocol):
     """What `dmemfs_sqlite` uses of a tree besides what is public.
@@ -70,6 +80,7 @@ class TreeOfDatabases(Protocol):
 
     def _wait_for_lock(self) -> None: ...
     def _do_all_or_nothing(self, operation: Callable[[], object]) -> None: ...
+    def _hold_open(self, node: File, path: Any) -> Opening | None: ...
     def _peek(self, path: StrPath, *, follow: bool = True) -> Node | None: ...
     def _file_to_open(
         self,

@@ -64,6 +64,7 @@ def _close(file: int, again: bool = False) -> int:
                 opened.leave()
             if opened.flags & OPEN_DELETEONCLOSE and opened._node.nlink:
                 opened.fs.remove(opened.name)
+            opened.close()
             del OPEN_FILES[file]
         return OK
     except BaseException as error:

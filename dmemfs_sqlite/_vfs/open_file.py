@@ -43,6 +43,7 @@ class OpenFile:
         restored: whether the file system was restored to a snapshot since it was used last.
         stale_cache: which numbers of another history the connection still has, and may take for
             those of this one: `_VERSION`, `_SCHEMA` or both; 0 for none.
+        opening: what holds the file open, see `Tree._hold_open`.
         known_names: what it has put into `KNOWN_NAMES`.
         replica, replicas, idle_at_first, marked: see `Reader`.
     """
@@ -56,6 +57,7 @@ class OpenFile:
             "maps_index",
             "marked",
             "name",
+            "opening",
             "replica",
             "replicas",
             "restored",
@@ -67,6 +69,7 @@ class OpenFile:
         self, fs: MemoryFileSystem, node: Any, name: str, flags: int, volume: Volume | None
     ) -> None:
         self._node = node
+        self.opening = fs._hold_open(node, name)
         self._position = 0
         self.name = name
         self.flags = flags
@@ -132,7 +135,9 @@ class OpenFile:
                 if self.maps_index:
                     raise OSError(errno.ESTALE, "another file is there now: connect again")
                 self.leave()
+                self.close()
                 self._node = node
+                self.opening = self.fs._hold_open(node, self.name)
                 self.join()
             if self.flags & OPEN_MAIN_DB:
                 self.stale_cache = _VERSION | _SCHEMA
@@ -175,6 +180,12 @@ class OpenFile:
                 self.volume.leave(self)
             finally:
                 self.fs._unlock()
+
+    def close(self) -> None:
+        """Let go of the file, which is gone where it has no name."""
+        if self.opening is not None:
+            self.opening.release()
+            self.opening = None
 
     def has_moved(self) -> bool:
         """Tell whether its path leads elsewhere by now."""
@@ -304,6 +315,7 @@ def _abandon_transactions() -> None:
             del OPEN_FILES[address]
             file.forget_names()
             file.leave()
+            file.close()
             if file.volume is not None:
                 file.volume.was_abandoned = True
     forget_all_but(file.replica for file in OPEN_FILES.values() if file.replica is not None)

@@ -207,6 +207,7 @@ def forget(file: int) -> None:
     if opened is not None:
         opened.forget_names()
         opened.leave()
+        opened.close()
 
 
 @entered_uninterrupted

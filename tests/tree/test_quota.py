@@ -15,6 +15,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError, _platform
 from tests.support.comparison import picture
+from tests.support.late_references import see_references_late
 
 BLOCK = 64 * 1024
 
@@ -626,17 +627,18 @@ class TestLastReferenceNotSeen:
     @pytest.fixture(autouse=True)
     def _collector(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """Collect only when asked to, and tell the file system that it has to ask."""
-        monkeypatch.setattr(_platform, "SEES_LAST_REFERENCE_GO", False)
+        see_references_late(monkeypatch)
         gc.disable()
         yield
         gc.enable()
 
     @staticmethod
     def _leave_garbage(filesystem: MemoryFileSystem, path: str, size: int) -> None:
-        """Make a file and remove it, and leave its handle, closed, in a cycle."""
+        """Make a file and remove it, and leave what has it open, and is not closed, in a cycle."""
         with filesystem.open(path, "wb", buffering=0) as file:
             file.write(bytes(size))
-        cycle: list[Any] = [filesystem._find(path)]
+        node: Any = filesystem._find(path)
+        cycle: list[Any] = [node, filesystem._hold_open(node, path)]
         cycle.append(cycle)
         filesystem.remove(path)
         filesystem._check()

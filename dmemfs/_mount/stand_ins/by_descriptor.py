@@ -127,7 +127,10 @@ class ByDescriptor(Home):
             return number, None
         position = description.cursor._position
         origin = (mount, self._descriptors, *description.opened_by)
-        raw = MountedRawFile(mount.fs, node, name=name, mode=how.name, position=position)
+        grant = mount.fs._hold_open(node, name)
+        raw = MountedRawFile(
+            mount.fs, node, name=name, mode=how.name, position=position, grant=grant
+        )
         raw._origin, raw._descriptor = origin, -1
         if (flags_of(raw) ^ flags) & _HOW:
             raw.close()

@@ -157,7 +157,10 @@ class PatchedOpen(ByDescriptor):
                         with contextlib.suppress(NoDescriptorError):
                             return self._descriptors.lent.lend(mount, node, flags, given, origin)
                     cursor = Position(mount.fs, node, os.fspath(path))
-                return self._descriptors.add(OpenDescription(mount, node, cursor, flags, origin))
+                description = OpenDescription(mount, node, cursor, flags, origin)
+                if isinstance(node, File):
+                    description.opening = mount.fs._hold_open(node, given)
+                return self._descriptors.add(description)
         except LeadsOutsideError as outside:
             if turns == _MOST_TURNS:
                 raise os_error(errno.ELOOP, given) from None
@@ -283,7 +286,7 @@ class PatchedOpen(ByDescriptor):
         binary._origin = (mount, self._descriptors, *opener_of(frame))
         binary.name = file if file.__class__ is str else os.fspath(file)
         binary.closed = False
-        if buffering == -1 and not how.text:
+        if buffering == -1 and how.direct:
             mount.remember(binary)
             return binary
         file = finish(binary, node, mode, buffering, encoding, errors, newline)

@@ -81,12 +81,8 @@ class RealTrees(Tree):
                     raise ValueError(f"{path!r} is neither a file nor a directory")
                 now = time_ns()
                 is_directory = isinstance(node, Directory)
-                guard = self._read_only or ReadOnly(self)
                 if not writable:
-                    guard.tops.add(node)
-                    if guard not in self._interceptors:
-                        intercept(self, (guard, *self._interceptors))
-                        self._read_only = guard
+                    _refuse_changes_of(self, node)
                 if self._newest is not None:
                     preserve_creation(self, directory, name, node)
             except BaseException:
@@ -124,8 +120,26 @@ def copy_read_only(source: RealTrees, copy: RealTrees) -> None:
         copy._read_only = own
 
 
+def refuse_changes(tree: RealTrees) -> None:
+    """Let a tree refuse to change anything that is in it, as what is shown read-only does."""
+    try:
+        if not tree._try_lock(False):
+            tree._wait_for_lock()
+        _refuse_changes_of(tree, tree._root)
+    finally:
+        tree._unlock()
+
+
+def _refuse_changes_of(tree: RealTrees, node: Node) -> None:
+    guard = tree._read_only or ReadOnly(tree)
+    guard.tops.add(node)
+    if guard not in tree._interceptors:
+        intercept(tree, (guard, *tree._interceptors))
+        tree._read_only = guard
+
+
 class ReadOnly:
-    """Refuses changes of real directories and files, and below them.
+    """Refuses changes of directories and files, and below them.
 
     Attributes:
         tops: these directories and files.

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.differences import DIFFERENCES
+from tests.support.entry_points import needs_fsspec_entry_point
 from tests.support.sqlite_modules import needs_serialize
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -108,16 +109,16 @@ WITH_PYTHON = [
     for path in DOCUMENTS
     if any(block.language == "python" for block in blocks_of(path.read_text(encoding="utf-8")))
 ]
-# Their blocks start from what sqlite3 alone does.
-OF_SERIALIZE = ["tutorial-sqlite-in-tests"]
+# What their blocks need, which is not everywhere.
+NEEDS = {
+    "fsspec": needs_fsspec_entry_point,
+    "tutorial-sqlite-in-tests": needs_serialize,  # they start from what sqlite3 alone does
+}
 
 
 @pytest.mark.parametrize(
     "document",
-    [
-        pytest.param(path, marks=needs_serialize if path.stem in OF_SERIALIZE else ())
-        for path in WITH_PYTHON
-    ],
+    [pytest.param(path, marks=NEEDS.get(path.stem, ())) for path in WITH_PYTHON],
     ids=name_of,
 )
 def test_python_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

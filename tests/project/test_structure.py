@@ -25,6 +25,7 @@ LONGEST_MODULE = 500
 
 # What is imported by its own name, and only if used: what frameworks need, and checks for others.
 PUBLIC_MODULES = {
+    "dmemfs/fsspec.py",
     "dmemfs/paths.py",
     "dmemfs/pytest_plugin.py",
     "dmemfs/testing/__init__.py",
@@ -48,8 +49,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"_snapshots", "_interception"},
         {"_mount", "_pathlib"},
         {"_memory_filesystem"},
-        {"_cli", "_worker", "paths", "pytest_plugin", "testing"},
-        {"__main__", "unittest_mixin"},
+        {"_cli", "_fsspec", "_worker", "paths", "pytest_plugin", "testing"},
+        {"__main__", "fsspec", "unittest_mixin"},
     ),
     "dmemfs_sqlite": (
         {"_errors", "_platform"},

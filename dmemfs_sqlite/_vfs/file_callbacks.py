@@ -12,6 +12,7 @@ from typing import Any
 
 from .abi import (
     FCNTL_HAS_MOVED,
+    FCNTL_MMAP_SIZE,
     FCNTL_PRAGMA,
     IOCAP_POWERSAFE_OVERWRITE,
     IOCAP_SAFE_APPEND,
@@ -42,6 +43,8 @@ from .replica import MARK
 PROMISES = IOCAP_SAFE_APPEND | IOCAP_SEQUENTIAL | IOCAP_POWERSAFE_OVERWRITE
 # Bytes: the least that SQLite takes for a sector, and so the header of a journal.
 _SECTOR_SIZE = 512
+# Bytes: what SQLite lets `PRAGMA mmap_size` have, as it is usually built.
+_LARGEST_MAPPING = 0x7FFF0000
 
 
 @entered_uninterrupted
@@ -197,6 +200,9 @@ def _file_control(file: int, operation: int, argument: int, again: bool = False)
             return OK
         if operation == FCNTL_PRAGMA:
             _notice_pragma(file, argument)
+        elif operation == FCNTL_MMAP_SIZE:
+            INT64[(argument >> 3) - 1] = OPEN_FILES[file].mapping_limit
+            return OK
         return NOTFOUND
     except BaseException as error:
         return answer_failure(
@@ -205,10 +211,23 @@ def _file_control(file: int, operation: int, argument: int, again: bool = False)
 
 
 def _notice_pragma(file: int, argument: int) -> None:
-    """Learn of a journal in memory, for which failures have other codes."""
+    """Learn of a journal in memory, for which failures have other codes, and of other settings."""
     _, name, value = (ctypes.c_void_p * 3).from_address(argument)
-    if name and value and text_at(name).lower() == "journal_mode":
+    if not (name and value):
+        return
+    pragma = text_at(name).lower()
+    if pragma == "journal_mode":
         OPEN_FILES[file].atomic = text_at(value).lower() in ("memory", "off")
+    elif pragma == "mmap_size":
+        OPEN_FILES[file].mapping_limit = _mapping_limit(text_at(value))
+
+
+def _mapping_limit(text: str) -> int:
+    """Return the limit that SQLite takes a value of `PRAGMA mmap_size` for."""
+    try:
+        return max(0, min(int(text, 0), _LARGEST_MAPPING))
+    except ValueError:
+        return 0
 
 
 @cold_callback(_SECTOR_SIZE)

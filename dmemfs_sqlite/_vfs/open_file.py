@@ -45,6 +45,7 @@ class OpenFile:
             those of this one: `_VERSION`, `_SCHEMA` or both; 0 for none.
         opening: what holds the file open, see `Tree._hold_open`.
         known_names: what it has put into `KNOWN_NAMES`.
+        mapping_limit: the bytes that `PRAGMA mmap_size` allows to be mapped; none ever are.
         replica, replicas, idle_at_first, marked: see `Reader`.
     """
 
@@ -54,6 +55,7 @@ class OpenFile:
             "known_names",
             "level",
             "locks",
+            "mapping_limit",
             "maps_index",
             "marked",
             "name",
@@ -78,7 +80,7 @@ class OpenFile:
         self.shared_slots = self.exclusive_slots = 0
         self.atomic = self.maps_index = False
         self.restored = False
-        self.stale_cache = 0
+        self.stale_cache = self.mapping_limit = 0
         self.known_names: tuple[int, ...] = ()
         self.volume = volume
         self.locks: NodeLocks = _NO_LOCKS

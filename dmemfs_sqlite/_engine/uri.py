@@ -135,6 +135,8 @@ def explain_uri(uri: str) -> URIExplanation:
     mode, cache, vfs = options.get("mode"), options.get("cache"), options.get("vfs")
     if vfs not in (None, "memdb") and not _has_vfs(vfs):
         problem = f"SQLite refuses it: no such vfs: {vfs}"
+        if vfs.startswith("dmemfs-"):
+            problem += " (its file system is gone, or it is of another SQLite library)"
         return _explanation(uri, "nowhere", name=path, problem=problem)
     if mode == "memory" or path == ":memory:":
         return _explain_shared_cache(uri, path, cache == "shared")

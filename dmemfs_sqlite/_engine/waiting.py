@@ -171,7 +171,7 @@ class WaitingConnection(sqlite3.Connection):
         super().__init__(database, timeout=timeout, **kwargs)
 
     def cursor(self, factory: Any = WaitingCursor) -> Any:
-        return super().cursor(_waiting_class(factory))
+        return super().cursor(class_on_top(factory, WaitingCursor))
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         return self.cursor().execute(sql, parameters)
@@ -187,11 +187,16 @@ class WaitingConnection(sqlite3.Connection):
 
 
 @functools.cache
-def _waiting_class(factory: Any) -> Any:
-    """Put the waiting below the cursor class of an application, whose execute() calls it."""
-    if issubclass(factory, WaitingCursor):
+def class_on_top(factory: Any, base: Any) -> Any:
+    """Return the cursor class of an application with another one below, whose methods it calls.
+
+    What is no class, and makes cursors of its own, stays as it is.
+    """
+    if not isinstance(factory, type) or issubclass(factory, base):
         return factory
-    return type(factory.__name__, (factory, WaitingCursor), {})
+    if issubclass(base, factory):
+        return base
+    return type(factory.__name__, (factory, base), {})
 
 
 def split_statements(script: str) -> Iterator[str]:

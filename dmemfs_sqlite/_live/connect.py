@@ -6,7 +6,7 @@ import functools
 import sqlite3
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from dmemfs import MemoryFileSystem
@@ -29,8 +29,8 @@ def connect(
 ) -> sqlite3.Connection:
     """Open a database that is a file of a file system.
 
-    Use a connection in one thread at a time. Two threads in one connection at once make the whole
-    interpreter wait for ever; `sqlite3` prevents it unless `check_same_thread=False` is given.
+    Errors of the connection have those of the file system as `__cause__`, and say what they say.
+    With `check_same_thread=False`, threads that use it take turns.
 
     Args:
         fs: The file system; it lives at least as long as the connection.
@@ -40,21 +40,21 @@ def connect(
             restored in the middle of a transaction, or meets two failures in a row, is damaged.
         module: sqlite3, or one like it, such as pysqlite3.
         delete_on_close: Remove the file when this connection is closed.
-        connect_kwargs: Further arguments of `sqlite3.connect`.
+        connect_kwargs: Further arguments of `sqlite3.connect`. A `factory` is used as it is, with
+            neither: two threads in such a connection at once wait for ever.
 
     Returns:
-        The connection.
+        The connection, of a class derived from that of the module.
 
     Raises:
         LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
         sqlite3.OperationalError: There is no such directory, or `path` is one.
+        ValueError: `path` is ":memory:" or a URI, which would be the name of a file here.
     """
     uri = _uri(fs, path, journal, module)
     if delete_on_close:
         uri += "&delete_on_close=1"
-    connect_kwargs["uri"] = True
-    connection: sqlite3.Connection = module.connect(uri, **connect_kwargs)
-    return connection
+    return _means().open_connection(fs, module, uri, connect_kwargs)
 
 
 def live_uri(
@@ -69,7 +69,7 @@ def live_uri(
 
     Args:
         fs: The file system. The URI does not keep it alive: without it, SQLite answers "no such
-            vfs".
+            vfs". So does another SQLite library than that of `module`.
         path: The file.
         journal: As for `connect`.
         module: sqlite3, or the module like it that is to open the URI.
@@ -92,21 +92,28 @@ def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleT
         raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
     if not isinstance(fs, MemoryFileSystem):
         raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
-    uri = f"file:{_quoted(text_of(path))}?vfs={_libraries()(module).name_of(fs)}"
+    uri = f"file:{_quoted(text_of(path))}?vfs={_means().library_of(module).name_of(fs)}"
     return f"{uri}&journal=memory" if journal == "memory" else uri
 
 
+class _Means(NamedTuple):
+    """What is loaded where C can call back, and once."""
+
+    library_of: Callable[[ModuleType], Any]
+    open_connection: Callable[..., sqlite3.Connection]
+
+
 @functools.cache
-def _libraries() -> Callable[[ModuleType], Any]:
-    """Return what finds the library of a module; it is loaded where C can call back, and once."""
+def _means() -> _Means:
     obstacle = callback_obstacle()
     if obstacle is not None:
         raise LiveDatabaseUnavailable(
             f"live databases {obstacle}; use save_db() and load_db(), which need no callbacks"
         )
     from .._vfs.registration import library_of
+    from .connection import open_connection
 
-    return library_of
+    return _Means(library_of, open_connection)
 
 
 @functools.lru_cache(256)

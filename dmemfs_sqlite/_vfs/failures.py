@@ -20,13 +20,21 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar
 
-from .abi import FULL, IOERR_NOMEM, NOMEM, OK
+from .abi import CANTOPEN_ISDIR, FULL, IOERR_NOMEM, NOMEM, OK
 from .pending import ENTRY, HELD, met_at_entry, setting_again
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_CODES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.ENOMEM: IOERR_NOMEM}
+_CODES = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.ENOMEM: IOERR_NOMEM,
+    errno.EISDIR: CANTOPEN_ISDIR,
+}
+_PRIMARY = 0xFF
 _RESUMES_IN_AN_AWAIT = 3
+
+_last = threading.local()
 
 
 def entered_uninterrupted(function: _Function) -> _Function:
@@ -77,13 +85,32 @@ def answer_failure(
         )
         if failed and code != OK:
             own = _CODES.get(getattr(error, "errno", errno.ENOMEM), code)
-            return NOMEM if atomic else own
+            answer = NOMEM if atomic else own
+            # Kept until somebody asks, and without the frames: they refer to the file system.
+            error.__traceback__ = error.__context__ = None
+            _last.failure = error, answer
+            return answer
         answer = failure if again else callback(*arguments, True)
         if not failed:
             _raise_later(error)
         return answer
     except BaseException:
         return failure
+
+
+def take_failure(raised: BaseException) -> BaseException | None:
+    """Return what the file system raised that made SQLite fail; None where it did not, and later.
+
+    Args:
+        raised: what the module raised for it, in this thread.
+    """
+    error, answer = vars(_last).pop("failure", (None, OK))
+    if isinstance(raised, MemoryError):
+        same = answer in (NOMEM, IOERR_NOMEM)
+    else:
+        # A module of an older shape gives no code.
+        same = getattr(raised, "sqlite_errorcode", answer) & _PRIMARY == answer & _PRIMARY
+    return error if same else None
 
 
 @entered_uninterrupted

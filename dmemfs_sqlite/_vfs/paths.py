@@ -22,7 +22,8 @@ def text_of(path: PathLike) -> str:
     """Return a path as text.
 
     Raises:
-        ValueError: It separates its components as Windows does.
+        ValueError: It separates its components as Windows does, or is no path but what SQLite
+            takes instead of one.
     """
     text = os.fspath(path)
     as_posix = getattr(path, "as_posix", None)
@@ -31,7 +32,13 @@ def text_of(path: PathLike) -> str:
             f"paths in a file system have slashes, and {path!r} has backslashes: "
             "give its as_posix(), or use pathlib.PurePosixPath"
         )
-    return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
+    text = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
+    if text == ":memory:" or text.startswith("file:"):
+        raise ValueError(
+            f"{text!r} would be a file of that name here: give a path, such as '/app.db'; "
+            "a database without a file is sqlite3.connect(':memory:'), or one of memory_uri(name)"
+        )
+    return text
 
 
 def canonical_path(fs: MemoryFileSystem, path: str) -> str:

@@ -41,8 +41,9 @@ from .vfs_callbacks import REGISTRATIONS, NameFunctions, Registration
 _PLATFORMS = (b"unix", b"win32")
 _VFS_VERSION = 2
 _LONGEST_PATH = 4096
-# Bytes: that of the last of all file systems has two numbers of 64 bits.
-_LONGEST_NAME = 64
+# Bytes: that of the last of all file systems has two numbers of 64 bits, and says the module.
+_LONGEST_NAME = 128
+_LONGEST_MODULE = 40
 # Bytes: a pointer to the methods, and room for SQLite's own alignment.
 FILE_SIZE = 16
 
@@ -51,9 +52,14 @@ _mutex = Mutex()
 
 
 class VfsLibrary:
-    """A SQLite library with which VFSs can be registered."""
+    """A SQLite library with which VFSs can be registered.
 
-    def __init__(self, library: ctypes.CDLL) -> None:
+    Attributes:
+        module: the name of the module whose connections run in it.
+    """
+
+    def __init__(self, library: ctypes.CDLL, module: str) -> None:
+        self.module = module[:_LONGEST_MODULE]
         library.sqlite3_vfs_find.restype = ctypes.POINTER(Vfs)
         library.sqlite3_vfs_find.argtypes = [ctypes.c_char_p]
         library.sqlite3_vfs_register.argtypes = [ctypes.c_void_p, ctypes.c_int]
@@ -87,7 +93,8 @@ class VfsLibrary:
         with _mutex:
             name = self._names.get(fs)
             if name is None:
-                name = f"dmemfs-{os.getpid()}-{next(_numbers)}"
+                # "no such vfs" is all that another library says of it.
+                name = f"dmemfs-{os.getpid()}-{next(_numbers)}-of-live_uri(module={self.module})"
                 vfs = self._renamed(name) or self.new_vfs(name, vfs_methods())
                 # First, so that an interrupt leaves nothing registered for ever. Open connections
                 # hold the file system; so it is new ones that find none.
@@ -270,7 +277,7 @@ def _library_of(module: ModuleType) -> VfsLibrary | str:
     reasons = []
     for candidate in candidates(compiled):
         try:
-            library = VfsLibrary(ctypes.CDLL(candidate))
+            library = VfsLibrary(ctypes.CDLL(candidate), module.__name__)
         except (OSError, AttributeError, TypeError) as error:
             reasons.append(str(error))
             continue

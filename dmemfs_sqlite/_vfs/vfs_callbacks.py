@@ -13,7 +13,6 @@ from dmemfs import MemoryFileSystem
 
 from .abi import (
     CANTOPEN,
-    CANTOPEN_ISDIR,
     IOERR_ACCESS,
     IOERR_DELETE,
     IOERR_DELETE_NOENT,
@@ -234,8 +233,6 @@ def _open(
             forget(file)
             raise
         return OK
-    except IsADirectoryError:
-        return CANTOPEN_ISDIR
     except BaseException as error:
         return answer_failure(
             error, CANTOPEN, again, False, _open, (vfs, name or 0, file, flags, opened or 0)

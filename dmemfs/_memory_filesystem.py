@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any, Literal, Self, get_overloads, overload
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, Self, get_overloads, overload
 
 from . import _paths
 from ._errors import NotCopyable
@@ -13,6 +13,7 @@ from ._files.locks import LockGrant, LockTable
 from ._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
 from ._files.opening import finish, node_to_open
 from ._interception.asking import remove_interceptors
+from ._interception.attaching import Attachments, detach_all
 from ._interception.faults import Faults
 from ._interception.real import RealTrees, copy_read_only
 from ._mount.mount import Mount, require_not_mounted
@@ -40,7 +41,7 @@ _BY_QUOTA: Any = "one for each 4 KiB of max_quota"
 _LEAST_NODES = 1 << 16
 
 
-class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
+class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Attachments):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; there is no current directory, and
@@ -56,6 +57,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
     - Attributes: chmod, chown, utime.
     - Paths as objects: path.
     - In tests: from_tree, to_tree, fail, add_real.
+    - Other file systems inside of it: attach, detach.
     - For the whole process: mount, publish, unpublish, published.
     - Space: usage, stats, statvfs, quota, set_quota.
     - Snapshots: snapshot, restore, rollback, clone.
@@ -108,8 +110,16 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         self._locks = LockTable()
 
     def __repr__(self) -> str:
-        used, _ = self._account.total()
-        return f"<{type(self).__name__} at {id(self):#x}: {used:,} bytes in use>"
+        used, nodes = self._account.total()
+        limit = limit_or_none(self._account.byte_limit)
+        quota = "" if limit is None else f" of {limit:,}"
+        return f"<{type(self).__name__} at {id(self):#x}: {used:,}{quota} bytes, {nodes:,} nodes>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            f"cannot pickle {type(self).__name__!r} object: fs.pack(file) writes all that is in "
+            "it, for MemoryFileSystem.unpack(file), and fs.clone() returns a copy"
+        )
 
     def open(
         self,
@@ -241,7 +251,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
         """Return an independent file system with the same tree; contents are shared until written.
 
         Modes, owners, times, hard links and quotas of directories are the same, and the limits. Not
-        copied are snapshots, locks, and files that were removed and are still open.
+        copied are snapshots, locks, what is attached, and files that were removed and are open.
 
         Complexity: O(nodes and blocks), without their bytes.
         """
@@ -280,6 +290,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees):
             if isinstance(holder, Snapshot):
                 holder.close()
         if not is_closed(self):
+            detach_all(self)
             remove_interceptors(self)
         close_tree(self)
 

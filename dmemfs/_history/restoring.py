@@ -296,7 +296,7 @@ class Restoration:
             if self._done:
                 return
             node.nlink = 0
-            if node.__class__ is Directory:
+            if isinstance(node, Directory):
                 node.removed = True
                 # Else it and those below would be garbage that only the collector frees. Where a
                 # snapshot knows it, its state says what is above.

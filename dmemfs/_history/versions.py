@@ -147,6 +147,15 @@ class Version:
                 return version.directories[node].attributes
         return directory_attributes(node)
 
+    def has_directory(self, directory: Directory) -> bool:
+        """Tell whether a directory was in the tree in this version."""
+        for version in self.on_the_way():
+            if directory in version.created:
+                return False
+            if directory in version.directories:
+                return not version.directories[directory].attributes[REMOVED]
+        return not directory.removed
+
     def entries_of(self, directory: Directory) -> dict[str, Node]:
         """Return the entries of a directory in this version. Complexity: O(entries)."""
         entries = dict(directory.children)

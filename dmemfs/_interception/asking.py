@@ -21,6 +21,7 @@ from .._nodes.nodes import Directory, File, Node
 from .._paths import StrPath
 from .._tree.storage import Cursor
 from .._tree.tree import Tree
+from .crossing import crossing_class
 
 _Method = Callable[..., Any]
 
@@ -70,11 +71,28 @@ class Interceptor(Protocol):
 def intercept(tree: Tree, interceptors: Iterable[Interceptor]) -> None:
     """Let these and nobody else be asked from now on, with the lock held."""
     tree._interceptors = tuple(interceptors)
-    operations = frozenset[str]().union(*(one.operations for one in tree._interceptors))
-    plain: Any = tree._plain_class or type(tree)
-    tree.__class__ = _asking_class(plain, operations) if operations else plain
+    tree.__class__ = class_of(tree, is_crossed=bool(tree._attached))
+    operations = _operations_of(tree)
     (_read_by_asking.add if "read" in operations else _read_by_asking.discard)(tree)
     binary.read_through_file_system(bool(_read_by_asking))
+
+
+def class_of(tree: Tree, *, is_crossed: bool) -> Any:
+    """Return the class that a tree is to have.
+
+    Args:
+        tree: the tree, with those who are asked.
+        is_crossed: whether other file systems are attached.
+    """
+    operations = _operations_of(tree)
+    chosen: Any = tree._plain_class or type(tree)
+    if operations:
+        chosen = _asking_class(chosen, operations)
+    return crossing_class(chosen) if is_crossed else chosen
+
+
+def _operations_of(tree: Tree) -> frozenset[str]:
+    return frozenset[str]().union(*(one.operations for one in tree._interceptors))
 
 
 def remove_interceptors(tree: Tree) -> None:

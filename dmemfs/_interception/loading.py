@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import _paths
 from .._history.history import versions_of
-from .._history.versions import REMOVED, AccountState, Version, do_to_the_end
+from .._history.versions import AccountState, Version, do_to_the_end
 from .._nodes.content import BlockList
 from .._nodes.lazy import Unloaded, UnreadBlocks, unread_content
 from .._nodes.nodes import Directory, File, Node, Symlink
@@ -108,7 +108,7 @@ class RealEntries:
         links = sum(isinstance(child, Directory) for child in children.values())
         account.require(0, count, path)
         versions = versions_of(self._fs)
-        knowing = [one for one in versions if _has_directory(one, directory)]
+        knowing = [one for one in versions if one.has_directory(directory)]
         nodes = dict.fromkeys(children.values())
         counts = _counted(knowing, account, 0, count)
         created = [one for one in versions if directory in one.created]
@@ -203,7 +203,7 @@ class RealEntries:
         knowing = [
             one
             for one in versions_of(self._fs)
-            if _is_unchanged(one, file) and (is_there or _has_directory(one, parent))
+            if _is_unchanged(one, file) and (is_there or one.has_directory(parent))
         ]
         counts = _counted(knowing, account, stored, 0)
 
@@ -231,16 +231,6 @@ def _counted(
         return state
 
     return [(version, [more(state) for state in version.accounts]) for version in versions]
-
-
-def _has_directory(version: Version, directory: Directory) -> bool:
-    """Tell whether a version has a directory."""
-    for one in version.on_the_way():
-        if directory in one.created:
-            return False
-        if directory in one.directories:
-            return not one.directories[directory].attributes[REMOVED]
-    return not directory.removed
 
 
 def _is_unchanged(version: Version, file: File) -> bool:

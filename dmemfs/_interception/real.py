@@ -11,7 +11,8 @@ from typing import Any
 from .._history.history import preserve_creation
 from .._nodes.nodes import Directory, Node
 from .._paths import StrPath
-from .._tree.renaming import Made, is_within
+from .._tree.lookup import is_within
+from .._tree.renaming import Made
 from .._tree.tree import Tree
 from .asking import Request, find_path, intercept, path_asked_for
 from .loading import RealEntries

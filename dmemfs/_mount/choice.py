@@ -10,9 +10,10 @@ from types import MethodType
 from typing import Any
 
 from .._errors import os_error
+from .._tree.lookup import LeadsOutsideError
 from .descriptors import FIRST_DESCRIPTOR, DescriptorTable
 from .likeness import Home
-from .table import LeadsOutsideError, MountTable
+from .table import MountTable
 
 _MOST_TURNS = 40
 _fspath = os.fspath

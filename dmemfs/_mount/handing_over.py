@@ -18,8 +18,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from .._errors import refusal
+from .._tree.lookup import LeadsOutsideError
 from .descriptors import FIRST_DESCRIPTOR
-from .table import LeadsOutsideError, MountTable
+from .table import MountTable
 
 _CLOSES = "_closes_mounted_file"
 _MOST_TURNS = 40

@@ -16,14 +16,15 @@ from typing import Any
 
 from .. import _platform
 from .._errors import NotCopyable, report_unraisable
+from .._interception.attaching import attachments_of
 from .._mutex import Mutex
 from .._paths import StrPath
+from .._tree.lookup import LeadsOutsideError
 from .._tree.tree import Tree
 from .descriptors import DescriptorTable
 from .passed_through import DEVICES, SYSTEM_VIEWS
 from .table import (
     DirectoryPlace,
-    LeadsOutsideError,
     Mounted,
     MountTable,
 )  # fmt: skip
@@ -57,6 +58,7 @@ class Mount(NotCopyable):
     """
 
     _session: _Session | None = None
+    _inner: tuple[Mount, ...] = ()  # of what is attached
 
     def __init__(
         self,
@@ -90,6 +92,9 @@ class Mount(NotCopyable):
             try:
                 self._session = session
                 process.begin(session)
+                for path, other in attachments_of(self.fs):
+                    self._inner = (*self._inner, Mount(other, posixpath.join(self.point, path[1:])))
+                    self._inner[-1].__enter__()
             except BaseException:
                 self._leave()
                 raise
@@ -138,11 +143,15 @@ class Mount(NotCopyable):
     def _leave(self) -> list[tuple[str, CodeType, int]]:
         """Undo all of it, and return what was left open."""
         with process.lock:
+            left = []
+            for inner in reversed(self._inner):
+                left += inner._leave()
+                self._inner = tuple(each for each in self._inner if each is not inner)
             session = self._session
             if session is not None:
                 process.end(session)
                 self._session = None
-            return [] if session is None else session.left
+            return left if session is None else left + session.left
 
 
 class _Session:

@@ -19,6 +19,7 @@ from typing import Any
 from .._errors import os_error
 from .._nodes.nodes import Directory, Symlink
 from .._paths import MAX_LINKS
+from .._tree.lookup import LeadsOutsideError
 from .._tree.tree import Tree
 from .passed_through import (
     IN_MEMORY,
@@ -40,18 +41,6 @@ _ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 
 _NEVER = "\0"
 """What no path contains that the kernel takes."""
-
-
-class LeadsOutsideError(FileNotFoundError):
-    """A path below a mount point that leads out of it, through a symbolic link or `..`.
-
-    Attributes:
-        path: where it leads to, an absolute path.
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        self.path = path
 
 
 class Mounted:
@@ -197,13 +186,14 @@ class MountTable:
         """Let a file system be found from now on."""
         self.mounts = tuple(sorted((mount, *self.mounts), key=lambda each: -each.offset))
         mount.fs._follow_absolute = partial(self._inside_of, mount.fs)
+        mount.fs._seen_at = mount.outer
         self.working_directory_changed(self.cwd)
 
     def take_away(self, mount: Mounted) -> None:
         """Let a file system not be found any more."""
         self.mounts = tuple(each for each in self.mounts if each is not mount)
         if all(each.fs is not mount.fs for each in self.mounts):
-            mount.fs._follow_absolute = None
+            mount.fs._follow_absolute = mount.fs._seen_at = None
         self.working_directory_changed(self.cwd)
 
     def working_directory_changed(self, cwd: DirectoryPlace | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .accounts import Account, ByteAccount
 from .content import BlockList, Content
@@ -62,6 +62,20 @@ class Directory(Node):
     parent: Directory
     removed: bool
     remembered: bool
+
+
+class MountPoint(Directory):
+    """A directory at which another file system is shown.
+
+    A directory becomes one, and goes back, by a change of its class: what asks for an ordinary
+    directory on the way of a path meets it, and nothing else pays for it.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls) -> Any:
+        """Return an ordinary directory: a copy is one."""
+        return Directory()
 
 
 class File(Node):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .._errors import os_error
 from .._history.history import is_in_operation, keep_version, release_dropped, restore_version
+from .._history.versions import Version
 from .._tree.closing import require_open
 from .._tree.tree import Tree
 from .snapshot import Snapshot, version_in
@@ -60,7 +63,8 @@ class Snapshots(Tree):
         Raises:
             ValueError: it is closed, or of another file system.
             TypeError: it is something else.
-            OSError: EBUSY, a live database is in the middle of a transaction.
+            OSError: EBUSY, a live database is in the middle of a transaction, or something is
+                attached at a directory that was not there or was elsewhere.
             RuntimeError: as `snapshot`.
 
         Complexity: O(changes between then and now), whatever the size of the tree. To a snapshot
@@ -72,6 +76,8 @@ class Snapshots(Tree):
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
+            if self._attached:
+                _refuse_to_move(self, version)
             replaced = restore_version(self, version)
         finally:
             self._unlock()
@@ -102,6 +108,18 @@ class Snapshots(Tree):
                 except KeyboardInterrupt:
                     self.restore(snapshot)
                     raise
+
+
+def _refuse_to_move(tree: Tree, version: Version) -> None:
+    """Raise OSError (EBUSY) where something is attached at what was not there, or elsewhere."""
+    for point in tree._attached:
+        directory = point
+        while directory is not tree._root:
+            parent = directory.parent
+            there = version.has_directory(directory)
+            if not there or version.state_of_directory(directory)[7] is not parent:
+                raise os_error(errno.EBUSY, tree._path_of(point))
+            directory = parent
 
 
 def refuse_in_operation(tree: Tree, what: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from .. import _paths
 from .._history.versions import shared_content
 from .._nodes.content import BlockList
-from .._nodes.nodes import Directory, File, Node
+from .._nodes.nodes import Directory, File, MountPoint, Node
 from .._paths import StrPath
 from .._tree.renaming import Made
 from .._tree.tree import Tree
@@ -21,7 +21,9 @@ def each_file(tree: Tree, prefix: StrPath) -> Iterator[tuple[str, bytes]]:
     if isinstance(tree._find(prefix), File):
         yield top, tree.read_bytes(top)
         return
-    for directory, _, names in tree.walk(top):
+    for directory, below, names in tree.walk(top):
+        if tree._attached:  # which is another file system, under another lock
+            below[:] = [name for name in below if not _is_point(tree, directory, name)]
         for name in names:
             path = _paths.join(directory, name)
             try:
@@ -30,6 +32,10 @@ def each_file(tree: Tree, prefix: StrPath) -> Iterator[tuple[str, bytes]]:
                     yield path, tree.read_bytes(path)
             except FileNotFoundError:
                 continue
+
+
+def _is_point(tree: Tree, directory: str, name: str) -> bool:
+    return isinstance(tree._peek(_paths.join(directory, name), follow=False), MountPoint)
 
 
 def put_files(tree: Tree, files: Mapping[Any, bytes]) -> None:

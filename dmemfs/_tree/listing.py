@@ -247,7 +247,7 @@ class Listing(Lookup):
                 links.add(name)
                 directories.append(name)
             else:
-                (directories if type(node) is Directory else files).append(name)
+                (directories if isinstance(node, Directory) else files).append(name)
         return directories, files, links
 
     def glob(self, pattern: StrPath) -> list[Any]:

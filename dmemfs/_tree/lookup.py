@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import time_ns
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from .. import _paths, _platform
 from .._errors import os_error
 from .._mutex import Lock
-from .._nodes.nodes import Directory, File, Node, Symlink
+from .._nodes.nodes import Directory, File, MountPoint, Node, Symlink
 from .._paths import StrPath, is_plain_name
 from .pages import Pages
 
@@ -28,6 +30,45 @@ in a slash and so asks for a directory.
 """
 
 
+class LeadsOutsideError(FileNotFoundError):
+    """A path that leads out of a file system, through a symbolic link, `..` or what is attached.
+
+    Attributes:
+        path: where it leads to in the process, an absolute path.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self.path = path
+
+
+class CrossingError(LeadsOutsideError):
+    """A path that leads into a file system that is attached.
+
+    Whoever is asked for a path of several file systems goes on there: see
+    `dmemfs._interception.crossing`. To all others the entry is of another device.
+
+    Attributes:
+        point: the directory at which it is attached.
+        fs: the file system.
+        names: what is left of the path.
+        is_directory: whether the path asks for a directory.
+    """
+
+    def __init__(
+        self, tree: Lookup, point: MountPoint, names: list[str], is_directory: bool, path: StrPath
+    ) -> None:
+        seen_at = tree._seen_at
+        where = "" if seen_at is None else seen_at(tree._path_of(point))
+        super().__init__("/".join([where, *names]) + "/" * is_directory)
+        self.errno, self.strerror = errno.EXDEV, os.strerror(errno.EXDEV)
+        self.filename = os.fspath(path)
+        self.point = point
+        self.fs: Any = tree._attached.get(point)
+        self.names = names
+        self.is_directory = is_directory
+
+
 class Lookup(Pages):
     """Resolves paths, and tells what is there.
 
@@ -41,6 +82,11 @@ class Lookup(Pages):
     # this returns the path here of what such a link says, or raises LeadsOutsideError. It is asked
     # too where a relative one climbs above the root.
     _follow_absolute: Callable[[str, list[str], bool], str] | None = None
+    _seen_at: Callable[[str], str] | None = None
+    """While it is mounted: returns the path in the process of a path here."""
+
+    _attached: Mapping[Directory, Any] = MappingProxyType({})
+    """The file systems that are shown in this one, by the directory at which they are."""
 
     def __init__(
         self, max_bytes: int | None, max_nodes: int | None, lock: Lock | None = None
@@ -142,6 +188,8 @@ class Lookup(Pages):
     def _find_directory(self, path: StrPath) -> Directory:
         node = self._find(path)
         if type(node) is not Directory:
+            if isinstance(node, MountPoint):
+                raise CrossingError(self, node, [], True, path)
             del node  # see UnlinkedRecord
             raise os_error(errno.ENOTDIR, path)
         return node
@@ -155,7 +203,7 @@ class Lookup(Pages):
     def _resolve(self, path: StrPath, *, follow: bool) -> Place:
         """Resolve as `stat` does, or `lstat`: a link with a slash behind it is always followed."""
         place = self._walk_path(path, follow=follow, follow_with_slash=True)
-        if place[3] and place[2] is not None and type(place[2]) is not Directory:
+        if place[3] and place[2] is not None and not isinstance(place[2], Directory):
             del place  # see UnlinkedRecord
             raise os_error(errno.ENOTDIR, path)
         return place
@@ -232,12 +280,31 @@ class Lookup(Pages):
                     raise os_error(errno.ENOENT, path)
             if pending:
                 if type(node) is not Directory:
+                    if isinstance(node, MountPoint):
+                        raise CrossingError(self, node, pending[::-1], wants_directory, path)
                     del node  # see UnlinkedRecord
                     raise os_error(errno.ENOTDIR, path)
                 directory = node
         if plain and name and not wants_directory and name != ".":
             self._remember(text.rpartition("/")[0], directory)
         return directory, name, node, wants_directory
+
+    def _path_of(self, directory: Directory) -> str:
+        """Return the path of a directory that is in the tree. Complexity: O(entries on the way)."""
+        names: list[str] = []
+        while directory.parent is not directory:
+            above = directory.parent
+            names += [name for name, node in above.children.items() if node is directory]
+            directory = above
+        return "/" + "/".join(reversed(names))
+
+    def _where(self, path: str) -> tuple[Any, str]:
+        """Return the file system that a path leads into, and the path there: see `place_of`."""
+        return self, path
+
+    def _is_busy(self, node: Node | None) -> bool:
+        """Tell whether a file system is attached at a directory, or somewhere below it."""
+        return any(is_within(point, node) for point in self._attached)
 
     def _remember(self, head: str, directory: Directory) -> None:
         if len(head) > _LONGEST_REMEMBERED:
@@ -249,6 +316,15 @@ class Lookup(Pages):
         if len(self._directories) >= _MOST_REMEMBERED:
             self._directories = {"": self._root}
         self._directories[head] = directory
+
+
+def is_within(directory: Directory, above: Node | None) -> bool:
+    """Tell whether `directory` is `above` or lies below it."""
+    while directory is not above:
+        if directory.parent is directory:
+            return False
+        directory = directory.parent
+    return True
 
 
 def _components(path: str) -> list[str]:

@@ -119,14 +119,6 @@ class Quotas(Lookup):
             nodes,
         )
 
-    def _path_of(self, directory: Directory) -> str:
-        """Return the path of a directory. Complexity: O(entries of those above it)."""
-        names: list[str] = []
-        while directory.parent is not directory:
-            names += [name for name, node in directory.parent.children.items() if node is directory]
-            directory = directory.parent
-        return "/" + "/".join(reversed(names))
-
     def _change_account(self, directory: Directory, new: Account, path: StrPath) -> None:
         """Count in `new` what is below a directory, and was counted around it or within it."""
         old = directory.account

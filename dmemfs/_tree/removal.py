@@ -16,7 +16,7 @@ from .._history.history import (
     preserve_entry,
 )
 from .._nodes.accounts import UnlinkedRecord
-from .._nodes.nodes import Directory, File, Node
+from .._nodes.nodes import Directory, File, MountPoint, Node
 from .._paths import StrPath
 from .lookup import Lookup
 
@@ -94,6 +94,8 @@ class Removal(Lookup):
             directory, name, node, _ = self._place(path)
             if type(node) is not Directory:
                 code = errno.ENOENT if node is None else errno.ENOTDIR
+                if isinstance(node, MountPoint):
+                    code = errno.EBUSY
                 del node  # see UnlinkedRecord
                 raise os_error(code, path)
             if name in _RMDIR_ERRORS:
@@ -140,6 +142,8 @@ class Removal(Lookup):
                 if not self._try_lock(False):
                     self._wait_for_lock()
                 directory, name, top, _ = self._place(path)
+                if self._attached and self._is_busy(top):
+                    raise os_error(errno.EBUSY, path)
                 if type(top) is not Directory:
                     code = errno.ENOENT if top is None else errno.ENOTDIR
                     del top  # see UnlinkedRecord

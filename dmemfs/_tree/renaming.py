@@ -14,7 +14,7 @@ from .._nodes.accounts import Account
 from .._nodes.nodes import Directory, Node
 from .._paths import StrPath, directory_above
 from .creation import Creation
-from .lookup import Place
+from .lookup import Place, is_within
 from .recounting import Crossing
 from .removal import Removal
 
@@ -244,27 +244,24 @@ class Renaming(Creation, Removal):
             return errno.EBUSY
         if node is None or above.removed:
             return errno.ENOENT
-        if type(node) is not Directory:
+        if not isinstance(node, Directory):
             if wants_directory or target_wants_directory:
                 return errno.ENOTDIR
-            if type(replaced) is not Directory:
+            if not isinstance(replaced, Directory):
                 return 0
             return errno.ENOTEMPTY if is_within(source[0], replaced) else errno.EISDIR
-        if replaced is not node and type(replaced) is Directory and is_within(source[0], replaced):
+        if (
+            replaced is not node
+            and isinstance(replaced, Directory)
+            and is_within(source[0], replaced)
+        ):
             return errno.ENOTEMPTY
         if is_within(above, node):
             return errno.EINVAL
-        if replaced is node or replaced is None:
+        if replaced is node:
             return 0
-        if type(replaced) is not Directory:
+        if replaced is not None and not isinstance(replaced, Directory):
             return errno.ENOTDIR
-        return errno.ENOTEMPTY if replaced.children else 0
-
-
-def is_within(directory: Directory, above: Directory) -> bool:
-    """Tell whether `directory` is `above` or lies below it."""
-    while directory is not above:
-        if directory.parent is directory:
-            return False
-        directory = directory.parent
-    return True
+        if self._attached and (self._is_busy(node) or self._is_busy(replaced)):
+            return errno.EBUSY
+        return errno.ENOTEMPTY if replaced is not None and replaced.children else 0

@@ -92,7 +92,8 @@ def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleT
         raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
     if not isinstance(fs, MemoryFileSystem):
         raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
-    uri = f"file:{_quoted(text_of(path))}?vfs={_means().library_of(module).name_of(fs)}"
+    fs, text = fs._where(text_of(path))
+    uri = f"file:{_quoted(text)}?vfs={_means().library_of(module).name_of(fs)}"
     return f"{uri}&journal=memory" if journal == "memory" else uri
 
 

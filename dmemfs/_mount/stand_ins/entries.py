@@ -14,13 +14,13 @@ from typing import Any
 from ..._errors import os_error, report_unraisable
 from ..._nodes.nodes import Directory
 from ..._tree.listing import DirEntry
+from ..._tree.lookup import LeadsOutsideError
 from ..._tree.tree import Tree
 from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable
 from ..passed_through import name_of_descriptor
 from ..table import (
     DirectoryPlace,
-    LeadsOutsideError,
     Mounted,
     MountTable,
 )  # fmt: skip

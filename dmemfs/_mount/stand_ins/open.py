@@ -27,6 +27,7 @@ from ..._files.opening import finish
 from ..._nodes.kernel_files import KernelFile
 from ..._nodes.nodes import Directory, File, Symlink
 from ..._paths import is_plain_name
+from ..._tree.lookup import LeadsOutsideError
 from ..choice import plain_path
 from ..descriptors import (
     FIRST_DESCRIPTOR,
@@ -36,7 +37,7 @@ from ..descriptors import (
 )  # fmt: skip
 from ..files import MOUNTED_CLASSES
 from ..lending import NoDescriptorError
-from ..table import LeadsOutsideError, Mounted, MountTable
+from ..table import Mounted, MountTable
 from .by_descriptor import ByDescriptor
 
 if TYPE_CHECKING:

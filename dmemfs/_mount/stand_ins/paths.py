@@ -16,9 +16,10 @@ from typing import Any
 
 from ..._errors import require_c_int
 from ..._nodes.nodes import Directory, File
+from ..._tree.lookup import LeadsOutsideError
 from ..choice import PathChooser, is_in_bytes, plain_path
 from ..descriptors import FIRST_DESCRIPTOR, DescriptorTable, OpenDescription
-from ..table import LeadsOutsideError, MountTable
+from ..table import MountTable
 
 _OF_MULTIPROCESSING = "pymp-"
 

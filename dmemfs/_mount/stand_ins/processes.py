@@ -22,9 +22,10 @@ from typing import Any
 
 from ..._errors import os_error, refusal
 from ..._mutex import Mutex
+from ..._tree.lookup import LeadsOutsideError
 from ..descriptors import FIRST_DESCRIPTOR
 from ..likeness import Home
-from ..table import LeadsOutsideError, MountTable
+from ..table import MountTable
 from ..workers import worker_code
 
 _fork_exec = _posixsubprocess.fork_exec

@@ -31,3 +31,20 @@ def test_an_owner_cannot_be_copied(name: str, duplicate: Callable[[Any], object]
         duplicate(owner)
     if hasattr(owner, "close"):
         owner.close()
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_file_system_says_what_to_do_instead(duplicate: Callable[[Any], object]) -> None:
+    fs = MemoryFileSystem()
+    with pytest.raises(TypeError, match=r"fs\.pack\(file\) .* fs\.clone\(\) returns a copy"):
+        duplicate(fs)
+
+
+def test_repr_tells_what_is_in_use() -> None:
+    fs = MemoryFileSystem(max_quota=1000)
+    fs.write_bytes("/f", bytes(10))
+    assert repr(fs) == f"<MemoryFileSystem at {id(fs):#x}: 10 of 1,000 bytes, 2 nodes>"
+    fs = MemoryFileSystem(max_quota=None)
+    assert repr(fs) == f"<MemoryFileSystem at {id(fs):#x}: 0 bytes, 1 nodes>"
+    fs.close()
+    repr(fs)

@@ -266,13 +266,23 @@ def _kind_at(module: str, filename: str, line: int) -> str:
 
 @cache
 def _modules() -> list[ModuleType]:
-    """Return all modules of both packages."""
-    return [
-        importlib.import_module(info.name)
+    """Return all modules of both packages, but those for a package that is not installed."""
+    names = [
+        info.name
         for package in (dmemfs, dmemfs_sqlite)
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         if not info.name.endswith("__main__") and info.name not in _OPTIONAL
     ]
+    return [module for name in names if (module := _imported(name)) is not None]
+
+
+def _imported(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("dmemfs"):
+            raise
+        return None
 
 
 @contextmanager

@@ -6,6 +6,8 @@ What is missing on which system, `tests/support/platforms.py` lists.
 
 from __future__ import annotations
 
+import errno
+import functools
 import gc
 import os
 import sys
@@ -61,6 +63,11 @@ try:
     import fcntl as fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]
+
+try:
+    import resource as resource
+except ImportError:
+    resource = None  # type: ignore[assignment]
 
 try:
     import posix as posix
@@ -211,6 +218,13 @@ except ImportError:
         def give_back(self, start: int, length: int) -> None:
             """Nothing takes them."""
 
+    class ReservedMemory(AnonymousMemory):
+        """Address space: there is none to reserve."""
+
+        @classmethod
+        def of_size(cls, size: int) -> Self:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
 else:
     _HUGE_PAGES: int | None = getattr(mmap, "MADV_HUGEPAGE", None)
     _GIVE_BACK: int | None = getattr(mmap, "MADV_DONTNEED", None)
@@ -246,3 +260,48 @@ else:
                 self.madvise(_GIVE_BACK, start, length)  # type: ignore[arg-type]
             except OSError:
                 pass  # as of memory that may not be swapped
+
+    _NO_HUGE_PAGES: int | None = getattr(mmap, "MADV_NOHUGEPAGE", None)
+
+    class ReservedMemory(AnonymousMemory):  # type: ignore[no-redef]
+        """Address space, of which what is written to takes memory; small pages at first."""
+
+        @classmethod
+        def of_size(cls, size: int) -> Self:
+            """Return so many bytes.
+
+            Raises:
+                OSError: there is no more address space, or it counts as memory does.
+            """
+            if _NO_RESERVE is None or _counts_address_space():
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+            mapping: Any = cls
+            self: Any = mapping(-1, size, flags=flags)
+            if _NO_HUGE_PAGES is not None:
+                try:
+                    self.madvise(_NO_HUGE_PAGES)
+                except OSError:
+                    pass  # a kernel built without huge pages
+            return self  # type: ignore[no-any-return]
+
+    # What mmap names from Python 3.13 on; the number is that of all processors but a few old ones.
+    _NO_RESERVE: int | None = getattr(
+        mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else None
+    )
+
+    def _counts_address_space() -> bool:
+        """Tell whether what is reserved is missing elsewhere, written to or not."""
+        if resource is not None:
+            limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+            if limit != resource.RLIM_INFINITY:
+                return True
+        return _never_overcommits()
+
+    @functools.cache
+    def _never_overcommits() -> bool:
+        try:
+            with open("/proc/sys/vm/overcommit_memory", encoding="ascii") as file:
+                return file.read().strip() == "2"
+        except OSError:
+            return False

@@ -21,6 +21,7 @@ from .._nodes.accounts import UnlinkedAccount
 from .._nodes.content import BlockList, Content, content_size, kept_of
 from .._nodes.kernel_files import KernelContent, KernelFile
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._nodes.places import Place
 from .releasing import release
 from .restoring import Restoration
 from .versions import (
@@ -219,6 +220,28 @@ def keep_in_blocks(tree: Remembering, node: File, content: Content, blocks: Bloc
     node.content = blocks
     for version, state in images:
         version.files[node] = state
+
+
+def settle_in_place(tree: Remembering, node: File, blocks: BlockList, place: Place) -> None:
+    """Let `blocks`, which are the content of `node` or the same bytes, lie in a place.
+
+    What a snapshot has of them lies there too, but for what another place needs.
+
+    Raises:
+        QuotaExceededError: that does not fit, twice.
+        MemoryError: see `BlockList.settle`; nothing has changed.
+    """
+    shared = shared_blocks(tree, node)
+    kept = 0 if shared is None else blocks.unshared_by_settling(place, shared)
+    if kept:
+        node.account.require(0, 0, None, kept)
+    try:
+        blocks.settle(place)
+    except BaseException:
+        settle_kept(tree)
+        raise
+    _keep(tree, kept)
+    node.content = blocks
 
 
 def settle_kept(tree: Remembering) -> None:

@@ -69,12 +69,14 @@ class Interceptor(Protocol):
 
 
 def intercept(tree: Tree, interceptors: Iterable[Interceptor]) -> None:
-    """Let these and nobody else be asked from now on, with the lock held."""
+    """Let these and nobody else be asked from now on, with the lock held; tell the observers."""
     tree._interceptors = tuple(interceptors)
     tree.__class__ = class_of(tree, is_crossed=bool(tree._attached))
     operations = _operations_of(tree)
     (_read_by_asking.add if "read" in operations else _read_by_asking.discard)(tree)
     binary.read_through_file_system(bool(_read_by_asking))
+    for observer in list(tree._interception_observers):
+        observer()
 
 
 def class_of(tree: Tree, *, is_crossed: bool) -> Any:

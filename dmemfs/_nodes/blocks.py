@@ -35,13 +35,17 @@ class Block:
     Several block lists may refer to a block. Its memory goes back to the pool when the last
     reference goes, so that no list can ever see memory that serves another file.
 
+    A block may move: its bytes are in other memory then, and what it had is written by somebody
+    else. Whoever reads one that he does not hold the lock for asks, after he has read, whether
+    `view` is still the same, and reads again if not.
+
     Attributes:
         view: the bytes; `BLOCK_SIZE` of them, fewer in a block of a piece and in a short one at the
             end of a file.
         owner: the token of the only block list that may write the block in place.
     """
 
-    __slots__ = ("_offset", "_pool", "owner", "view")
+    __slots__ = ("__weakref__", "_offset", "_pool", "owner", "view")
 
     view: memoryview
     owner: object
@@ -51,6 +55,24 @@ class Block:
         self.owner = owner
         self._offset = offset
         self._pool: Home | None = pool
+
+    def copy(self, offset: int, target: memoryview) -> None:
+        """Fill `target` from the bytes at `offset`, whether the block moves meanwhile or not."""
+        view = None
+        while self.view is not view:
+            view = self.view
+            target[:] = view[offset : offset + len(target)]
+
+    def leave(self, pool: BlockPool) -> None:
+        """Have the bytes in memory of the pool from now on; the former memory is somebody else's.
+
+        Raises:
+            MemoryError: the OS gives no more memory; nothing has changed.
+        """
+        new = pool.take(None)
+        new.view[:] = self.view
+        view, offset, new._pool = new.view, new._offset, None
+        self.view, self._offset, self._pool = view, offset, pool
 
     def __del__(self) -> None:
         try:
@@ -80,16 +102,22 @@ class _Segment(AnonymousMemory):
     def clear(self) -> None:
         """Give back the memory of the blocks that are not in use."""
         # Each step takes an offset from a list or puts it there: who has it, has the block alone.
-        offsets = sorted(_drained(self.dirty))
-        start = 0
-        for position, offset in enumerate(offsets, 1):
-            if position == len(offsets) or offsets[position] != offset + BLOCK_SIZE:
-                self.give_back(offsets[start], offset + BLOCK_SIZE - offsets[start])
-                start = position
+        offsets = drained(self.dirty)
+        give_back_blocks(self, offsets)
         self.clean.extend(offsets)
 
 
-def _drained(items: list[_Item]) -> list[_Item]:
+def give_back_blocks(memory: AnonymousMemory, offsets: list[int]) -> None:
+    """Let the OS have the memory of blocks in as few pieces as can be."""
+    offsets.sort()
+    start = 0
+    for position, offset in enumerate(offsets, 1):
+        if position == len(offsets) or offsets[position] != offset + BLOCK_SIZE:
+            memory.give_back(offsets[start], offset + BLOCK_SIZE - offsets[start])
+            start = position
+
+
+def drained(items: list[_Item]) -> list[_Item]:
     """Take all out of a list that other threads, or finalisers, may change meanwhile."""
     found = []
     with contextlib.suppress(IndexError):
@@ -149,7 +177,7 @@ class BlockPool:
     def _clear(self) -> None:
         """Give back what segments hold that are gone by now, or only hold for other blocks."""
         self._dirty = 0
-        for reference in _drained(self._segments):
+        for reference in drained(self._segments):
             segment = reference()
             if segment is not None:
                 self._segments.append(reference)
@@ -164,7 +192,7 @@ class BlockPool:
                 if segment is None:
                     continue
                 segment.is_listed = False
-                offsets = _drained(segment.clean) + _drained(segment.dirty)
+                offsets = drained(segment.clean) + drained(segment.dirty)
                 whole = memoryview(segment)
                 self._free += [(whole[at : at + BLOCK_SIZE], at) for at in offsets]
                 if offsets:

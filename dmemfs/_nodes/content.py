@@ -11,11 +11,13 @@ Nothing here takes a lock or counts a quota: the file system does both, around t
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from typing import TypeAlias
 
 from .blocks import BLOCK_SHIFT, BLOCK_SIZE, Block, BlockPool
 from .pieces import Piece
+from .places import Place
 
 SMALL_FILE_LIMIT = 1 << 20
 
@@ -37,9 +39,11 @@ class BlockList:
         size: the length in bytes.
         counted: the bytes that the quota counts for this content: all but holes. Whoever changes
             the content brings it up to date, together with the account.
+        place: where all of its blocks lie, one behind the other, if somebody reads it there by an
+            address.
     """
 
-    __slots__ = ("_blocks", "_pool", "_token", "counted", "size")
+    __slots__ = ("__weakref__", "_blocks", "_pool", "_token", "counted", "place", "size")
 
     def __init__(self, pool: BlockPool) -> None:
         self._blocks: dict[int, Block] = {}
@@ -47,6 +51,7 @@ class BlockList:
         self._token = object()
         self.size: int = 0
         self.counted: int = 0
+        self.place: Place | None = None
 
     def __bool__(self) -> bool:
         return self.size > 0
@@ -145,7 +150,11 @@ class BlockList:
             block = self._blocks.get(first)
             if block is None:
                 return bytes(count)
-            return block.view[offset : offset + count].tobytes()
+            while True:
+                view = block.view
+                data = view[offset : offset + count].tobytes()
+                if block.view is view:
+                    return data
         end = position + count
         last = (end - 1) // BLOCK_SIZE
         if last - first > 2 * len(self._blocks):
@@ -153,10 +162,12 @@ class BlockList:
         # The blocks, not only their views, are held until all is read: a block in use by nobody
         # goes back to the pool.
         blocks = [self._blocks.get(index) for index in range(first, last + 1)]
-        views = [_ZEROS if block is None else block.view for block in blocks]
-        views[0] = views[0][offset:]
-        views[-1] = views[-1][: end - last * BLOCK_SIZE]
-        return b"".join(views)
+        while True:
+            found = [_ZEROS if block is None else block.view for block in blocks]
+            views = [found[0][offset:], *found[1:-1], found[-1][: end - last * BLOCK_SIZE]]
+            data = b"".join(views)
+            if not _have_moved(blocks, found):
+                return data
 
     def _read_sparse(self, position: int, end: int) -> bytes:
         """Read what is mostly holes: memory is had first, all at once, and then the data copied."""
@@ -166,9 +177,7 @@ class BlockList:
             stop = min(end, (index + 1) * BLOCK_SIZE)
             if start < stop:
                 offset = start - index * BLOCK_SIZE
-                target[start - position : stop - position] = block.view[
-                    offset : offset + stop - start
-                ]
+                block.copy(offset, memoryview(target)[start - position : stop - position])
         return bytes(target)
 
     def read_into(self, position: int, target: memoryview) -> int:
@@ -180,8 +189,11 @@ class BlockList:
             step = min(BLOCK_SIZE - offset, end - at)
             done = at - position
             block = self._blocks.get(index)
-            view = _ZEROS if block is None else block.view
-            target[done : done + step] = view[offset : offset + step]
+            while True:
+                view = _ZEROS if block is None else block.view
+                target[done : done + step] = view[offset : offset + step]
+                if block is None or block.view is view:
+                    break
             at += step
         return max(0, end - position)
 
@@ -209,6 +221,8 @@ class BlockList:
         offset = position - index * BLOCK_SIZE
         size = self.size
         end = position + count
+        if self.place is not None and end > size:
+            self._extend_place(end)
         if offset + count <= BLOCK_SIZE:
             if position > size:
                 self._zero_tail(size, position)
@@ -234,14 +248,78 @@ class BlockList:
             MemoryError: no block could be had; the content is as it was.
         """
         if size > self.size:
+            if self.place is not None:
+                self._extend_place(size)
             self._zero_tail(self.size, size)
         else:
             keep = -(-size // BLOCK_SIZE)
             if self._blocks:
                 self._blocks = {at: block for at, block in self._blocks.items() if at < keep}
+            if self.place is not None:
+                self.place.give_back()
         self.size = size
         if shorten and len(self._blocks) < _FEW_BLOCKS:
             self._shorten_tail(of_others=True)
+
+    def settle(self, place: Place) -> None:
+        """Lie in a place, and nowhere else, until `leave`; a content that lies there leaves.
+
+        Raises:
+            MemoryError: what others have of the place could not move; the content is as it was.
+
+        Complexity: O(blocks), and O(bytes) of those that lie elsewhere.
+        """
+        former = place.holder and place.holder()
+        if former is not None:
+            place.on_leave(place)
+            former.place = None
+        place.holder = weakref.ref(self)
+        blocks, left = self._blocks, []
+        for index in list(blocks):
+            was = place.bring(blocks, index, self._token)
+            if was is not None:
+                left.append(was)
+        place.clear(blocks, 0, place.capacity >> BLOCK_SHIFT)
+        self.place = place
+        for home, view, offset in left:
+            if home is not None:
+                home.take_back(view, offset)
+
+    def leave(self) -> int:
+        """Lie anywhere from now on; whoever reads in the place is told before.
+
+        Returns:
+            The bytes counted.
+        """
+        place = self.place
+        if place is not None:
+            place.on_leave(place)
+            self.place = place.holder = None
+        return self.counted
+
+    def unshared_by_settling(self, place: Place, other: BlockList) -> int:
+        """Return how many bytes shared with `other` are copied if the content settles in a place.
+
+        Complexity: O(blocks).
+        """
+        return sum(
+            _shared(self, other, index)
+            for index, block in self._blocks.items()
+            if not place.can_have(block)
+        )
+
+    def _extend_place(self, size: int) -> None:
+        """See to it that what becomes part of the content is zeros there, or leave a small place.
+
+        Raises:
+            MemoryError: what others have of the place could not move.
+        """
+        assert self.place is not None
+        if size > self.place.capacity:
+            self.leave()
+        else:
+            first, last = self.size >> BLOCK_SHIFT, (size - 1) >> BLOCK_SHIFT
+            self.place.clear(self._blocks, first, last)
 
     def next_data(self, offset: int) -> int | None:
         """Return where data begins at or after `offset`; None where none follows.
@@ -296,19 +374,27 @@ class BlockList:
                 or len(block.view) == BLOCK_SIZE
                 or (index + 1) * BLOCK_SIZE >= self.size
             ), f"block {index} is short, and not the last"
+        if self.place is not None:
+            self.place.check(self._blocks, self._token)
 
     def _make_writable(self, index: int, start: int, stop: int) -> Block:
         """Return a block of our own for `index`, valid outside of [start, stop) of it."""
         old = self._blocks.get(index)
         if old is not None and old.owner is self._token and stop <= len(old.view):
             return old
-        new = self._pool.take(self._token)
+        place = self.place
+        if place is None:
+            new = self._pool.take(self._token)
+        elif old is None:
+            new = place.take(index, self._token)
+        else:
+            del old  # whether anybody else has it is about to be asked
+            return place.own(self._blocks, index, self._token)
         if start == 0 and stop == BLOCK_SIZE:
             return new
         view = new.view
         if old is not None:
-            kept = len(old.view)
-            view[:kept] = old.view
+            old.copy(0, view[: len(old.view)])
         elif index * BLOCK_SIZE < self.size:  # a hole inside the file: all of it must read as zeros
             view[:] = _ZEROS
         elif start:
@@ -325,7 +411,7 @@ class BlockList:
         """
         index, used = divmod(self.size, BLOCK_SIZE)
         block = self._blocks.get(index)
-        if block is None or not (of_others or block.owner is self._token):
+        if block is None or self.place is not None or not (of_others or block.owner is self._token):
             return
         room = used + max(_LEAST_ROOM, used >> 4)
         if len(block.view) <= room + _LEAST_ROOM:
@@ -363,6 +449,13 @@ class BlockList:
             block = self._make_writable(index, offset, stop)
             block.view[offset:stop] = _ZEROS[: stop - offset]
             self._blocks[index] = block
+
+
+def _have_moved(blocks: list[Block | None], views: list[memoryview]) -> bool:
+    return any(
+        block is not None and block.view is not view
+        for block, view in zip(blocks, views, strict=True)
+    )
 
 
 def _shared(one: BlockList, other: BlockList, index: int) -> int:

@@ -33,14 +33,14 @@ class Piece:
         self._in_use = len(content)  # bytes
         self._least = self._in_use - self._in_use // _MOST_UNUSED
         self._is_given_up = threading.Lock()
-        self._references: list[weakref.ref[_BlockOfPiece]] = []
+        self._references: list[weakref.ref[Block]] = []
 
     def blocks(self, content: bytes) -> dict[int, Block]:
         """Return blocks that refer to all of `content`, by their index. Complexity: O(blocks)."""
         whole = memoryview(content)
         blocks: dict[int, Block] = {}
         for start in range(0, len(content), BLOCK_SIZE):
-            block = _BlockOfPiece(whole[start : start + BLOCK_SIZE], None, self)
+            block = Block(whole[start : start + BLOCK_SIZE], None, self)
             self._references.append(weakref.ref(block))
             blocks[len(blocks)] = block
         return blocks
@@ -62,23 +62,14 @@ class Piece:
         with contextlib.suppress(MemoryError):
             for reference in self._references:
                 block = reference()
-                if block is not None:
-                    block.leave(self._pool)
+                if block is not None and block._pool is self:
+                    _leave(block, self._pool)
         self._references = []
 
 
-class _BlockOfPiece(Block):
-    """A block that refers to a piece, and can be referred to weakly."""
-
-    __slots__ = ("__weakref__",)
-
-    def leave(self, pool: BlockPool) -> None:
-        """Refer to a copy in memory of the pool, or, of less than a block, to one of its own."""
-        size = len(self.view)
-        if size < BLOCK_SIZE:
-            self.view, self._pool = memoryview(bytes(self.view)), None
-            return
-        new = pool.take(None)
-        new.view[:] = self.view
-        view, offset, new._pool = new.view, new._offset, None
-        self.view, self._offset, self._pool = view, offset, pool
+def _leave(block: Block, pool: BlockPool) -> None:
+    """Let a block refer to a copy in memory of the pool, or, of less than a block, of its own."""
+    if len(block.view) < BLOCK_SIZE:
+        block.view, block._pool = memoryview(bytes(block.view)), None
+    else:
+        block.leave(pool)

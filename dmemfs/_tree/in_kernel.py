@@ -45,6 +45,8 @@ def lend_to_kernel(tree: KernelTree, node: File, path: Any) -> KernelContent:
             if kept:
                 node.account.require(0, 0, path, kept)
         content = KernelContent(node.content, tree._lock, tree._pool)
+        if isinstance(node.content, BlockList):
+            node.content.leave()
         hand_to_kernel(tree, node, content)
         if tree._account.openings is not None and not node.nlink:
             bring_back(tree, node, path)

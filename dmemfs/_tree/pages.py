@@ -5,10 +5,12 @@ from __future__ import annotations
 from time import time_ns
 from typing import Any
 
+from .._history.history import settle_in_place
 from .._nodes.blocks import BLOCK_SHIFT, BLOCK_SIZE
 from .._nodes.content import SMALL_FILE_LIMIT, BlockList
 from .._nodes.kernel_files import KernelContent
 from .._nodes.nodes import File
+from .._nodes.places import Place
 from .storage import Cursor, FixedCursor, Storage
 
 _OFFSET = BLOCK_SIZE - 1
@@ -41,8 +43,43 @@ class Pages(Storage):
         if block is None or offset + count > BLOCK_SIZE or position + count > content.size:
             target = memory[start : start + count]
             return self._read_into(FixedCursor(node, position, None), target)
-        memory[start : start + count] = block.view[offset : offset + count]
-        return count
+        while True:
+            view = block.view
+            memory[start : start + count] = view[offset : offset + count]
+            if block.view is view:  # else it has moved, see Block
+                return count
+
+    def _settle_in_place(self, node: File, place: Place | None) -> Place | None:
+        """Let the content of a file lie in one piece of memory, for those who read by an address.
+
+        Args:
+            node: the file.
+            place: where it lay before, which is used again if it is large enough.
+
+        Returns:
+            Where it lies, until `on_leave` of that is called; None where that cannot be.
+
+        Complexity: O(blocks), and O(bytes) of those that lie elsewhere.
+        """
+        try:
+            if not self._try_lock(False):
+                self._wait_for_lock()
+            if self._writing is not None or node.__class__ is not File:
+                return None
+            content = self._in_blocks(node)
+            if content.place is not None:
+                return content.place
+            if type(content._blocks) is not dict:
+                len(content._blocks)  # which reads what nobody has read
+                content = self._in_blocks(node)
+            if place is None or place.is_retired or content.size > place.capacity:
+                place = Place(content.size, self._pool)
+            settle_in_place(self, node, content, place)
+            return place
+        except (OSError, MemoryError):
+            return None
+        finally:
+            self._unlock()
 
     def _write_page(
         self, cursor: Cursor, position: int, count: int, memory: memoryview, start: int

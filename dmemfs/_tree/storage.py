@@ -217,7 +217,7 @@ class Storage:
                     node.mtime = node.ctime = now
                     cursor._position = end
                     return count
-                if end >= size and not position:
+                if end >= size and not position and not (type(old) is BlockList and old.place):
                     content = data if type(data) is bytes else bytes(data)
                     self._put_content(node, content, cursor.name)
                     cursor._position = end
@@ -327,7 +327,7 @@ class Storage:
             old: Any = node.content  # freed at the end, since that may run finalisers
             if old.__class__ is KernelContent:
                 return truncate_in_kernel(self, node, 0, None)
-            node.account.used -= old.counted if old.__class__ is BlockList else node.size
+            node.account.used -= old.leave() if old.__class__ is BlockList else node.size
             node.content = b""
             node.size = 0
             node.mtime = node.ctime = now
@@ -444,7 +444,7 @@ class Storage:
             old: Any = node.content  # freed at the end, since that may run finalisers
             if old.__class__ is KernelContent:
                 return replace_in_kernel(self, node, content, stored, path)
-            growth = stored - (old.counted if old.__class__ is BlockList else node.size)
+            growth = stored - (old.leave() if old.__class__ is BlockList else node.size)
             kept = 0 if self._newest is None else newly_kept(self, node, content)
             if kept or (growth > 0 and account.used + growth > account.max_bytes):
                 account.require(growth, 0, path, kept)

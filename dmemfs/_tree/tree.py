@@ -10,6 +10,7 @@ from .._history.history import do_all_or_nothing
 from .._mutex import Lock
 from .._nodes.content import BlockList
 from .._nodes.nodes import Directory, File, Node
+from .._nodes.places import Place
 from .._paths import StrPath
 from .attributes import Attributes
 from .copying import Copying
@@ -27,6 +28,7 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
     Attributes:
         _plain_class: the class that asks nobody, if this is one that does.
         _paths_found: where files were that somebody was asked about.
+        _interception_observers: called, with the lock held, when others are asked from then on.
     """
 
     _plain_class: ClassVar[Any] = None
@@ -36,6 +38,7 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
     ) -> None:
         super().__init__(max_bytes, max_nodes, lock)
         self._paths_found: weakref.WeakKeyDictionary[File, str] = weakref.WeakKeyDictionary()
+        self._interception_observers: list[Callable[[], object]] = []
         self._dismantling = dismantling_of(self)
 
     def _ask(
@@ -71,9 +74,9 @@ class TreeOfDatabases(Protocol):
     method would cost as much as the page. A database and its journals change as one.
     """
 
-    _account: Any
     _directories: dict[str, Directory]
     _interceptors: tuple[Any, ...]
+    _interception_observers: list[Callable[[], object]]
     _restore_guards: list[Callable[[Collection[Node]], None]]
     _try_lock: Any
     _unlock: Any
@@ -102,6 +105,7 @@ class TreeOfDatabases(Protocol):
         self, cursor: Cursor, position: int, count: int, memory: memoryview, start: int
     ) -> int: ...
     def _truncate(self, node: File, size: int, path: Any) -> None: ...
+    def _settle_in_place(self, node: File, place: Place | None) -> Place | None: ...
     def _ask(
         self, operation: str, *paths: Any, node: Node | None = None, changes: bool | None = None
     ) -> None: ...

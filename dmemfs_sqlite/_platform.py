@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import functools
 import sys
-import time
-from collections.abc import Callable
 
 try:
     import ctypes as ctypes
 except ImportError:
     ctypes = None  # type: ignore[assignment]
-
-thread_time: Callable[[], float] = getattr(time, "thread_time", time.process_time)
-"""Seconds of the processor that this thread had; where nobody counts them, those of all threads."""
 
 
 @functools.cache

@@ -8,6 +8,7 @@ are written out, and repeat themselves a little; `cold_callback` makes the other
 from __future__ import annotations
 
 import ctypes
+from time import time_ns
 from typing import Any
 
 from .abi import (
@@ -26,6 +27,7 @@ from .abi import (
     IOERR_SHORT_READ,
     IOERR_TRUNCATE,
     IOERR_WRITE,
+    LOCK_SHARED,
     NOTFOUND,
     OK,
     OPEN_DELETEONCLOSE,
@@ -36,7 +38,6 @@ from .failures import answer_failure, cold_callback, entered_uninterrupted, rais
 from .memory import INT32, INT64, MEMORY, text_at
 from .open_file import OPEN_FILES
 from .pending import ENTRY
-from .replica import MARK
 
 # Writes reach the file in their order and whole, and there is no power to fail: whoever looks at a
 # file at any moment, by a copy or a snapshot, sees all writes up to then.
@@ -60,8 +61,6 @@ def _close(file: int, again: bool = False) -> int:
             raise_held()
         opened = OPEN_FILES.get(file)
         if opened is not None:
-            if opened.replica is not None:
-                opened.replica.end(opened, file)
             if opened.volume is not None:
                 opened.forget_names()
                 opened.leave()
@@ -69,6 +68,8 @@ def _close(file: int, again: bool = False) -> int:
                 opened.fs.remove(opened.name)
             opened.close()
             del OPEN_FILES[file]
+            if opened.reads is not None:
+                opened.reads.forget(file)
         return OK
     except BaseException as error:
         if again and file in OPEN_FILES:
@@ -89,10 +90,9 @@ def _read(file: int, buffer: int, count: int, offset: int, again: bool = False) 
         if found < count:
             MEMORY[start + found : start + count] = bytes(count - found)
             return IOERR_SHORT_READ
+        opened.bytes_read += count
         if opened.stale_cache:
             opened.distort(start, count, offset)
-        elif not offset & MARK and offset and opened.replicas is not None:
-            opened.replicas.at_mark(opened, file)
         return OK
     except BaseException as error:
         return answer_failure(
@@ -108,9 +108,8 @@ def _write(file: int, buffer: int, count: int, offset: int, again: bool = False)
         opened = OPEN_FILES[file]
         if opened.restored:
             opened.find_again()
-        if opened.replica is not None:
-            opened.replica.end(opened, file)
         opened.fs._write_page(opened, offset, count, MEMORY, buffer - 1)
+        INT64[opened.size_at] = opened._node.size
         return OK
     except BaseException as error:
         return answer_failure(
@@ -123,9 +122,8 @@ def _truncate(file: int, size: int) -> int:
     opened = OPEN_FILES[file]
     if opened.restored:
         opened.find_again()
-    if opened.replica is not None:
-        opened.replica.end(opened, file)
     opened.fs._truncate(opened._node, size, opened.name)
+    INT64[opened.size_at] = opened._node.size
     return OK
 
 
@@ -155,6 +153,13 @@ def _lock(file: int, level: int, again: bool = False) -> int:
                 fs._wait_for_lock()
             if opened.restored:
                 opened.find_again()
+            if level == LOCK_SHARED:
+                if opened.by_calls:
+                    opened.read_in_c()
+                node = opened._node
+                INT64[opened.size_at] = node.size
+                if node.atime <= node.ctime:  # nobody sees what is read from now on
+                    node.atime = time_ns()
             return opened.locks.lock(opened, level)
         finally:
             fs._unlock()
@@ -168,9 +173,6 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
         if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
-        if opened.replica is not None:
-            opened.replica.end(opened, file)
-        opened.idle_at_first = 0.0
         if opened.level > level:
             fs = opened.fs
             try:
@@ -263,12 +265,12 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
         try:
             if not fs._try_lock(False):
                 fs._wait_for_lock()
-            opened.idle_at_first = 0.0
-            if opened.replica is not None:
-                opened.replica.end(opened, file)
             if flags & SHM_LOCK:
                 if opened.restored:
                     opened.find_again()
+                if opened.by_calls:
+                    opened.read_in_c()
+                INT64[opened.size_at] = opened._node.size
                 return opened.locks.lock_slots(opened, first, count, flags & SHM_SHARED != 0)
             opened.locks.unlock_slots(opened, first, count, flags & SHM_SHARED != 0)
             return OK

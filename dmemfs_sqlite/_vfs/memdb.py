@@ -12,6 +12,7 @@ from typing import Any
 from .abi import (
     FCNTL_SIZE_LIMIT,
     FILE_METHODS,
+    IOERR_SHORT_READ,
     OK,
     OPEN_CREATE,
     OPEN_MAIN_DB,
@@ -20,10 +21,20 @@ from .abi import (
     FileMethods,
     Vfs,
 )
-from .memory import MEMORY, address_of
+from .memory import address_of
 
-_POINTER_SIZE = ctypes.sizeof(ctypes.c_void_p)
-_NO_POINTER = bytes(_POINTER_SIZE)
+FILE_SIZE = 24
+"""Bytes of its `sqlite3_file`: the methods, the store, a lock. It refers to nothing in itself."""
+
+# Since then a file refers to its store; before, it was one.
+_FIRST_WITH_STORES = 3_036_000
+_WORD = 8
+_STORE_SIZE = 9 * _WORD
+# What the words of a store are.
+_SIZE, _ROOM, _LIMIT, _BYTES, _MUTEX = range(5)
+# What tells these words from any others.
+_PATTERN = bytes(range(251)) * 12
+_SOME_LIMIT = 0x0123_4567_89AB
 
 
 def _keeping_the_gil(prototype: Any, address: int) -> Any:
@@ -35,73 +46,88 @@ class Memdb:
     """memdb in one SQLite library.
 
     Attributes:
-        file_size: bytes of its `sqlite3_file`.
         methods: the `sqlite3_io_methods` of its files.
+        promises: what its files answer to xDeviceCharacteristics.
+        store: the bytes of one of its stores; None if a store is not what it is known to be.
     """
 
-    def __init__(self, vfs: Vfs) -> None:
-        """Find its functions.
+    def __init__(self, vfs: Vfs, version: int) -> None:
+        """Find its functions, and learn what a store is.
 
         Raises:
             OSError: it opens no file.
         """
-        self.file_size: int = vfs.szOsFile
-        self._vfs = ctypes.addressof(vfs)
-        self._open = _keeping_the_gil(VFS_METHODS["xOpen"], vfs.xOpen)
-        file = bytearray(self.file_size)
-        self.open(file)
-        self.methods = FileMethods.from_address(ctypes.c_void_p.from_buffer(file).value or 0)
-        self._write = _keeping_the_gil(FILE_METHODS["xWrite"], self.methods.xWrite)
-        self._control = _keeping_the_gil(FILE_METHODS["xFileControl"], self.methods.xFileControl)
-        self._close = _keeping_the_gil(FILE_METHODS["xClose"], self.methods.xClose)
-        ask = _keeping_the_gil(
-            FILE_METHODS["xDeviceCharacteristics"], self.methods.xDeviceCharacteristics
-        )
-        self.promises: int = ask(address_of(file))
-        self.close(file)
-
-    def open(self, file: bytearray) -> None:
-        """Make `file`, of `file_size` zeros, a new `sqlite3_file` with no bytes in it.
-
-        Raises:
-            OSError: that failed.
-        """
+        file = bytearray(max(FILE_SIZE, vfs.szOsFile))
         flags = OPEN_READWRITE | OPEN_CREATE | OPEN_MAIN_DB
         answer = ctypes.c_int()
-        status = self._open(self._vfs, None, address_of(file), flags, ctypes.addressof(answer))
+        status = _keeping_the_gil(VFS_METHODS["xOpen"], vfs.xOpen)(
+            ctypes.addressof(vfs), None, address_of(file), flags, ctypes.addressof(answer)
+        )
         if status != OK:
             raise OSError(f"memdb opened no file: status {status}")
+        self.methods = FileMethods.from_address(ctypes.c_void_p.from_buffer(file).value or 0)
+        try:
+            self.promises: int = self._call("xDeviceCharacteristics", file)
+            store = self._learn(file) if version >= _FIRST_WITH_STORES else None
+            self.store = store if store is not None and self._reads(store) else None
+        finally:
+            self._call("xClose", file)
 
-    def limit(self, file: bytearray, size: int) -> None:
-        """Let the file have at most `size` bytes, and its memory too, which is doubled otherwise.
+    def new_store(self, address: int, room: int) -> bytearray:
+        """Return a store of no bytes, of the `room` bytes at an address; it is never resized."""
+        assert self.store is not None
+        store = bytearray(self.store)
+        words = memoryview(store).cast("q")
+        words[_SIZE], words[_ROOM], words[_LIMIT], words[_BYTES] = 0, room, room, address
+        return store
 
-        Before SQLite 3.31 there is no such limit.
-        """
-        limit = ctypes.c_int64(size)
-        self._control(address_of(file), FCNTL_SIZE_LIMIT, ctypes.addressof(limit))
+    def _call(self, name: str, file: bytearray, *arguments: int) -> Any:
+        function = _keeping_the_gil(FILE_METHODS[name], getattr(self.methods, name))
+        return function(address_of(file), *arguments)
 
-    def write(self, file: bytearray, source: int, count: int, offset: int) -> None:
-        """Copy `count` bytes from the address `source`.
+    def _learn(self, file: bytearray) -> bytes | None:
+        """Return the store of a new file, if it is where it should be and says what it should."""
+        limit = ctypes.c_int64(_SOME_LIMIT)
+        content = bytearray(_PATTERN)
+        self._call("xFileControl", file, FCNTL_SIZE_LIMIT, ctypes.addressof(limit))
+        if self._call("xWrite", file, address_of(content), len(content), 0) != OK:
+            return None
+        _, address, lock = memoryview(file)[:FILE_SIZE].cast("q")
+        if lock or address in (0, len(content)) or address % _WORD:
+            return None
+        store = ctypes.string_at(address, _STORE_SIZE)
+        words = memoryview(store).cast("q")
+        if (words[_SIZE], words[_LIMIT], words[_MUTEX]) != (len(content), _SOME_LIMIT, 0):
+            return None
+        if words[_ROOM] < len(content) or not words[_BYTES]:
+            return None
+        return store if ctypes.string_at(words[_BYTES], len(content)) == content else None
 
-        Raises:
-            OSError: that failed, for want of memory or beyond a limit of SQLite's.
-        """
-        status = self._write(address_of(file), source, count, offset)
-        if status != OK:
-            raise OSError(f"memdb did not write: status {status}")
+    def _reads(self, store: bytes) -> bool:
+        """Tell whether memory that is not SQLite's is read by a store that is not either."""
+        self.store = store
+        content = bytearray(_PATTERN[::-1])
+        own = self.new_store(address_of(content), len(content))
+        words = memoryview(own).cast("q")
+        words[_SIZE] = len(content) - 1
+        file = bytearray(FILE_SIZE)
+        memoryview(file).cast("q")[:2] = memoryview(
+            bytes(_pointer(ctypes.addressof(self.methods)) + _pointer(address_of(own)))
+        ).cast("q")
+        size = ctypes.c_int64()
+        page = bytearray(b"?" * 100)
+        self._call("xFileSize", file, ctypes.addressof(size))
+        if size.value != len(content) - 1:
+            return False
+        for offset, found in ((0, 100), (1000, 100), (len(content) - 50, 49)):
+            status = self._call("xRead", file, address_of(page), len(page), offset)
+            expected = content[offset : offset + found].ljust(len(page), b"\0")
+            if page != expected or status != (OK if found == len(page) else IOERR_SHORT_READ):
+                return False
+        content[7] ^= 255  # as somebody else writes it
+        self._call("xRead", file, address_of(page), len(page), 0)
+        return page == content[: len(page)]
 
-    def put(self, file: bytearray, address: int) -> None:
-        """Make the `sqlite3_file` at an address read the same bytes; its methods stay.
 
-        What memdb knows of a file is all that follows the methods, `file_size` bytes with them. It
-        refers to nothing in itself, and may lie anywhere.
-        """
-        MEMORY[address + _POINTER_SIZE - 1 : address + self.file_size - 1] = file[_POINTER_SIZE:]
-
-    def close(self, file: bytearray) -> None:
-        """Free its memory, once, however often it is called and wherever it was interrupted."""
-        if ctypes.c_void_p.from_buffer(file).value:
-            address = address_of(file)
-            file[:_POINTER_SIZE] = _NO_POINTER
-            # At once: CPython looks for signals when a call has returned, not before.
-            self._close(address)
+def _pointer(address: int) -> bytes:
+    return bytes(ctypes.c_void_p(address))

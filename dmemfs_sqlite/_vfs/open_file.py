@@ -18,7 +18,7 @@ from . import opened
 from .abi import LOCK_EXCLUSIVE, LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from .locks import NodeLocks
 from .memory import MEMORY
-from .replica import Replica, Replicas, forget_all_but
+from .reading import NO_SIZE, ReadsInC, are_reads_asked_for
 
 # In the header of a database: what changes with every transaction, and with every schema.
 _VERSION_OFFSET, _VERSION_SIZE = 24, 16
@@ -46,25 +46,15 @@ class OpenFile:
         opening: what holds the file open, see `Tree._hold_open`.
         known_names: what it has put into `KNOWN_NAMES`.
         mapping_limit: the bytes that `PRAGMA mmap_size` allows to be mapped; none ever are.
-        replica, replicas, idle_at_first, marked: see `Reader`.
+        former_content: what its content was before a restore, whose place is used again.
+        reads, by_calls, bytes_read, place, size_at, address: see `Reader`.
     """
 
     __slots__ = (
-        *("_node", "_position", "atomic", "exclusive_slots", "flags", "fs", "idle_at_first"),
-        *(
-            "known_names",
-            "level",
-            "locks",
-            "mapping_limit",
-            "maps_index",
-            "marked",
-            "name",
-            "opening",
-            "replica",
-            "replicas",
-            "restored",
-        ),
-        *("shared_slots", "stale_cache", "volume"),
+        *("_node", "_position", "address", "atomic", "by_calls", "bytes_read", "exclusive_slots"),
+        *("flags", "former_content", "fs", "known_names", "level", "locks", "mapping_limit"),
+        *("maps_index", "name", "opening", "place", "reads", "restored", "shared_slots"),
+        *("size_at", "stale_cache", "volume"),
     )
 
     def __init__(
@@ -84,9 +74,13 @@ class OpenFile:
         self.known_names: tuple[int, ...] = ()
         self.volume = volume
         self.locks: NodeLocks = _NO_LOCKS
-        self.replicas: Replicas | None = None
-        self.replica: Replica | None = None
-        self.idle_at_first = self.marked = 0.0
+        self.reads: ReadsInC | None = None
+        self.by_calls = False
+        self.bytes_read = 0
+        self.place: Any = None
+        self.size_at = NO_SIZE
+        self.address = 0
+        self.former_content: Any = None
 
     def join(self) -> None:
         """Share the locks of the node."""
@@ -97,6 +91,22 @@ class OpenFile:
                 self.locks = self.volume.join(self)
             finally:
                 self.fs._unlock()
+
+    def begin_to_read(self, reads: ReadsInC, address: int) -> None:
+        """Read in C, now or from some later transaction on.
+
+        Args:
+            reads: what lets it.
+            address: that of the `sqlite3_file`, which has the usual methods.
+        """
+        self.address, self.by_calls, self.reads = address, True, reads
+        self.read_in_c()
+
+    def read_in_c(self) -> None:
+        """Read in C from now on, if that can be."""
+        assert self.reads is not None
+        self.reads.begin(self)
+        self.former_content = None
 
     def know_names(self, journal: int, log: int) -> None:
         """Remember the names that SQLite asks for in each transaction.
@@ -140,6 +150,7 @@ class OpenFile:
                 self.close()
                 self._node = node
                 self.opening = self.fs._hold_open(node, self.name)
+                self.place = None
                 self.join()
             if self.flags & OPEN_MAIN_DB:
                 self.stale_cache = _VERSION | _SCHEMA
@@ -217,6 +228,7 @@ class Volume:
         self.was_abandoned = False
         self._locks: dict[int, NodeLocks] = {}
         fs._restore_guards.append(partial(prepare_restore, weakref.ref(fs)))
+        fs._interception_observers.append(partial(notice_interception, weakref.ref(fs)))
 
     def join(self, file: OpenFile) -> NodeLocks:
         """Return the locks that the file shares with the others of its node.
@@ -299,8 +311,23 @@ def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -
     for file in files:
         if file.name not in used:
             file.restored = True
+            if file.reads is not None:
+                file.former_content = file._node.content
+                file.reads.end(file)
             if file.maps_index:
                 file.locks.forget_index()
+
+
+def notice_interception(fs: weakref.ref[MemoryFileSystem]) -> None:
+    """Have nothing read in C while somebody is to be asked before each read.
+
+    Called with the lock of the file system held.
+    """
+    tree = fs()
+    if tree is not None and are_reads_asked_for(tree):
+        for file in open_files(tree):
+            if file.reads is not None:
+                file.reads.end(file)
 
 
 def _abandon_transactions() -> None:
@@ -312,15 +339,14 @@ def _abandon_transactions() -> None:
     """
     for address, file in list(OPEN_FILES.items()):
         if file.in_transaction():
-            if file.replica is not None:
-                file.replica.abandon(file, address)
+            if file.reads is not None:
+                file.reads.end(file)
             del OPEN_FILES[address]
             file.forget_names()
             file.leave()
             file.close()
             if file.volume is not None:
                 file.volume.was_abandoned = True
-    forget_all_but(file.replica for file in OPEN_FILES.values() if file.replica is not None)
 
 
 _registered = False

@@ -10,7 +10,6 @@ import secrets
 import sqlite3
 import sys
 import weakref
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -30,10 +29,10 @@ from .abi import (
     FileMethods,
     Vfs,
 )
-from .memdb import Memdb
+from .memdb import FILE_SIZE, Memdb
 from .memory import INT64, immortal
 from .open_file import volume_of
-from .replica import Replicas
+from .reading import ReadsInC
 from .vfs_callbacks import REGISTRATIONS, NameFunctions, Registration
 
 # The VFSs that SQLite is built with. What is taken over from one ignores the structure that it is
@@ -44,9 +43,6 @@ _LONGEST_PATH = 4096
 # Bytes: that of the last of all file systems has two numbers of 64 bits, and says the module.
 _LONGEST_NAME = 128
 _LONGEST_MODULE = 40
-# Bytes: a pointer to the methods, and room for SQLite's own alignment.
-FILE_SIZE = 16
-
 _numbers = itertools.count(1)
 _mutex = Mutex()
 
@@ -107,7 +103,7 @@ class VfsLibrary:
 
     def registration(self, fs: MemoryFileSystem) -> Registration:
         return Registration(
-            weakref.ref(fs), self.file_methods, self.replicas, self._name_functions, volume_of(fs)
+            weakref.ref(fs), self.file_methods, self.reads, self._name_functions, volume_of(fs)
         )
 
     def _renamed(self, name: str) -> Vfs | None:
@@ -125,8 +121,6 @@ class VfsLibrary:
     def new_vfs(self, name: str, methods: dict[str, int], file_size: int = FILE_SIZE) -> Vfs:
         """Return a VFS; what it does not do itself the platform's own does."""
         platform = self.platform
-        if self._memdb is not None:
-            file_size = max(file_size, self._memdb.file_size)  # may take a replica's state
         text = immortal(ctypes.create_string_buffer(name.encode(), _LONGEST_NAME))
         vfs = Vfs(
             iVersion=min(_VFS_VERSION, platform.iVersion),
@@ -191,17 +185,16 @@ class VfsLibrary:
     def _memdb(self) -> Memdb | None:
         found = self._library.sqlite3_vfs_find(b"memdb")
         try:
-            return Memdb(found.contents) if found else None
+            version = self._library.sqlite3_libversion_number()
+            return Memdb(found.contents, version) if found else None
         except OSError:
             return None
 
     @functools.cached_property
-    def replicas(self) -> Replicas | None:
-        """What makes replicas of databases; None where SQLite is compiled without memdb."""
+    def reads(self) -> ReadsInC | None:
+        """What lets databases be read in C; None where that cannot be proven to work."""
         memdb = self._memdb
-        if memdb is None:
-            return None
-        return Replicas(memdb, self.file_methods, _heap_limit_question(self._library))
+        return ReadsInC(memdb, self.file_methods) if memdb and memdb.store else None
 
 
 def _name_functions(library: ctypes.CDLL) -> NameFunctions:
@@ -218,18 +211,6 @@ def _name_functions(library: ctypes.CDLL) -> NameFunctions:
             function.restype = ctypes.c_void_p
             function.argtypes = [ctypes.c_void_p]
     return NameFunctions(uri_parameter, journal, log)
-
-
-def _heap_limit_question(library: ctypes.CDLL) -> Callable[[], bool]:
-    functions = ctypes.PyDLL(library._name)  # called from callbacks
-    limits = []
-    for kind in ("soft", "hard"):
-        limit = getattr(functions, f"sqlite3_{kind}_heap_limit64", None)
-        if limit is not None:  # the hard one is new in SQLite 3.31
-            limit.restype = ctypes.c_int64
-            limit.argtypes = [ctypes.c_int64]
-            limits.append(limit)
-    return lambda: any(limit(-1) for limit in limits)
 
 
 def address_in_c(function: Any) -> int:

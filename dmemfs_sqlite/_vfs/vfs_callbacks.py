@@ -30,7 +30,7 @@ from .memory import INT32, INT64, MEMORY, text_at
 from .open_file import KNOWN_NAMES, OPEN_FILES, KnownName, OpenFile, Volume
 from .paths import canonical_path, has_content
 from .pending import ENTRY
-from .replica import Replicas
+from .reading import ReadsInC
 
 # Behind a path, "vfs", its value, and the empty text at the end.
 _MOST_NULS_OF_VFS = 4
@@ -59,14 +59,14 @@ class Registration:
     Attributes:
         fs: weak, so that a registration, which has no end, does not keep it alive.
         file_methods: the address of the `sqlite3_io_methods` of its files.
-        replicas: what makes replicas of its databases; None where SQLite lacks what that needs.
+        reads: what lets its databases be read in C; None where that cannot be.
         names: the functions of SQLite that know more of a name than what it says.
         volume: the locks of the file system.
     """
 
     fs: weakref.ref[MemoryFileSystem]
     file_methods: int
-    replicas: Replicas | None
+    reads: ReadsInC | None
     names: NameFunctions
     volume: Volume
 
@@ -127,7 +127,6 @@ def open_in(
         OPEN_FILES[file] = OpenFile(fs, node, path, flags, None)
         return flags
     opened = OPEN_FILES[file] = OpenFile(fs, node, path, flags, registration.volume)
-    opened.replicas = registration.replicas
     opened.join()
     parameters = _meet_name(opened, name, registration.names) if name else {}
     if parameters.get(b"delete_on_close") == b"1":
@@ -207,6 +206,8 @@ def forget(file: int) -> None:
         opened.forget_names()
         opened.leave()
         opened.close()
+        if opened.reads is not None:
+            opened.reads.forget(file)
 
 
 @entered_uninterrupted
@@ -229,6 +230,8 @@ def _open(
             if opened:
                 INT32[(opened >> 2) - 1] = flags
             INT64[(file >> 3) - 1] = registration.file_methods
+            if flags & OPEN_MAIN_DB and registration.reads is not None:
+                OPEN_FILES[file].begin_to_read(registration.reads, file)
         except BaseException:
             forget(file)
             raise

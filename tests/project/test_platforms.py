@@ -26,7 +26,7 @@ LOADED_WITH_CALLBACKS = tuple(
     f"dmemfs_sqlite/_vfs/{name}.py"
     for name in (
         *("abi", "default", "failures", "file_callbacks", "locks", "memdb", "memory", "open_file"),
-        *("pending", "registration", "replica", "vfs_callbacks"),
+        *("pending", "reading", "registration", "vfs_callbacks"),
     )
 )
 

@@ -89,7 +89,7 @@ class Recorder:
         self._vfs = library.new_vfs(self.name, _entries(VFS_METHODS, vfs))
         registration = library.registration(fs)
         registration.file_methods = ctypes.addressof(methods)
-        registration.replicas = None  # they would exchange the methods
+        registration.reads = None  # it would exchange the methods
         REGISTRATIONS[ctypes.addressof(self._vfs)] = registration
         library.register(self._vfs)
 

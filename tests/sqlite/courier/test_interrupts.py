@@ -35,7 +35,7 @@ from tests.support.sqlite_databases import (
 
 PACKAGE = dmemfs_sqlite.__path__[0]
 # SQLite calls these in the middle of a statement; `sqlite/live/test_failures.py` interrupts them.
-CALLBACKS = ("callbacks.py", "failures.py", "pending.py", "open_file.py", "locks.py", "replica.py")
+CALLBACKS = ("callbacks.py", "failures.py", "pending.py", "open_file.py", "locks.py", "reading.py")
 # All of them with DMEMFS_SOAK=1; else of the longer calls every seventh of those further on.
 FIRST_LINES, MOST_LINES = 60, 3000
 QUOTA = 1 << 20

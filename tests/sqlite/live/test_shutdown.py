@@ -18,6 +18,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem
 from tests.support.live_databases import JOURNALS, check_integrity, connect, count, opened, value
+from tests.support.reads_by_calls import read_by_calls
 from tests.support.sqlite_databases import fill
 from tests.support.sqlite_modules import HAS_BLOBS
 from tests.tree.test_forking import exit_code_of_child
@@ -315,8 +316,11 @@ def test_an_error_of_a_handler_is_raised_as_it_is(memory: MemoryFileSystem) -> N
         assert count(connection) in (0, 100)
 
 
-def test_under_a_tracer_and_a_profiler(memory: MemoryFileSystem) -> None:
+def test_under_a_tracer_and_a_profiler(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Debuggers and coverage see the callbacks, whose entry is a special one."""
+    read_by_calls(monkeypatch)
     seen: set[str] = set()
 
     def trace(frame: Any, _event: str, _argument: object) -> Any:

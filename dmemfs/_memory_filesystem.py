@@ -32,8 +32,12 @@ from ._tree.closing import close_tree, is_closed, require_open
 from ._tree.invariants import check_invariants, check_versions
 from ._tree.quotas import Quota
 
-if TYPE_CHECKING:  # loaded by whoever asks for a path
-    from ._pathlib.path import MemoryPath
+if TYPE_CHECKING:
+    import io
+
+    from _typeshed import OpenBinaryMode, OpenTextMode
+
+    from ._pathlib.path import MemoryPath  # loaded by whoever asks for a path
 
 DEFAULT_LOCK_TIMEOUT = 10.0
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
@@ -121,6 +125,46 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
             "it, for MemoryFileSystem.unpack(file), and fs.clone() returns a copy"
         )
 
+    @overload
+    def open(
+        self,
+        path: StrPath,
+        mode: OpenTextMode = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        *,
+        lock: Literal["shared", "exclusive"] | None = None,
+        lock_timeout: float | None = None,
+    ) -> io.TextIOWrapper: ...
+    @overload
+    def open(  # type: ignore[overload-overlap]  # 0 is an int too
+        self,
+        path: StrPath,
+        mode: OpenBinaryMode,
+        buffering: Literal[0],
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+        *,
+        lock: Literal["shared", "exclusive"] | None = None,
+        lock_timeout: float | None = None,
+    ) -> io.RawIOBase: ...
+    @overload
+    def open(  # type: ignore[overload-overlap]  # and a mode a str
+        self,
+        path: StrPath,
+        mode: OpenBinaryMode,
+        buffering: int = -1,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+        *,
+        lock: Literal["shared", "exclusive"] | None = None,
+        lock_timeout: float | None = None,
+    ) -> io.BufferedIOBase: ...
+    @overload
     def open(
         self,
         path: StrPath,
@@ -132,7 +176,19 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
         *,
         lock: Literal["shared", "exclusive"] | None = None,
         lock_timeout: float | None = None,
-    ) -> IO[Any]:
+    ) -> IO[Any]: ...
+    def open(
+        self,
+        path: StrPath,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        *,
+        lock: Literal["shared", "exclusive"] | None = None,
+        lock_timeout: float | None = None,
+    ) -> Any:
         """Open a file, as the builtin `open` does.
 
         Args:
@@ -205,7 +261,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
         file.name = path
         file.closed = False
         if buffering == -1 and how.direct:
-            return file  # type: ignore[return-value]
+            return file
         return finish(file, node, mode, buffering, encoding, errors, newline)
 
     def _open_and_lock(

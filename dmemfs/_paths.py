@@ -21,6 +21,9 @@ from . import _platform
 
 StrPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
+TextPath: TypeAlias = str | os.PathLike[str]
+BytesPath: TypeAlias = bytes | os.PathLike[bytes]
+
 NAME_MAX = 255
 PATH_MAX = 4095
 MAX_LINKS = 40

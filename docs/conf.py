@@ -47,6 +47,8 @@ myst_heading_anchors = 4
 autodoc_member_order = "alphabetical"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
+# In overloads, which `write_types_shortly` is not asked about.
+autodoc_type_aliases = {"OpenTextMode": "str", "OpenBinaryMode": "str"}
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Complexity", "returns_style")]
@@ -59,6 +61,7 @@ default_role = "backticks"
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(sorted(sys.stdlib_module_names))})(\..*)?"),
     ("py:.*", r"(sqlalchemy|Engine|AsyncEngine|URL)(\..*)?"),
+    ("py:.*", r"(dmemfs\._pathlib\.path\.)?AnyPath|(dmemfs\._tree\.listing\.)?ScandirIterator"),
 ]
 
 # Whose public names have to be here.
@@ -80,7 +83,11 @@ TYPES = {
     r"(~dmemfs\._transfer\.formats\.streams\.)?\b(Readable|Writable)\b": "~typing.BinaryIO",
     r"\bCompression\b": "~typing.Literal['gzip', 'bz2', 'xz']",
     r"\bProgress\b": "~collections.abc.Callable[[int, int, str], object]",
-    r"(~dmemfs\._tree\.listing\.)?\bScandirIterator\b": "~collections.abc.Iterator[~os.DirEntry]",
+    r"(~dmemfs\._tree\.listing\.)?\bScandirIterator\b(\[[^]]*\])?": (
+        "~collections.abc.Iterator[~os.DirEntry]"
+    ),
+    r"(~dmemfs\._transfer\.dictionaries\.)?\bNested\b": "~collections.abc.Mapping",
+    r"(~?typing\.)?\bUnpack\[(~?dmemfs\._transfer\.methods\.)?Limits\]": "int | None",
     r"~dmemfs\._tree\.tree\.Tree": "~dmemfs.MemoryFileSystem",
     r"(~dmemfs\._tree\.copying\.)?\bCopying\b": "~dmemfs.MemoryFileSystem",
     r"\bSegment\b": "str | ~os.PathLike[str] | ~dmemfs.paths.MemoryPath",

@@ -11,7 +11,7 @@ import posixpath
 import weakref
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from .. import _paths
 from .._errors import os_error
@@ -411,3 +411,9 @@ OPERATIONS = frozenset(_METHODS_OF_ONE_PATH.values()).union(
     _METHODS_OF_TWO_PATHS.values(), *(operations for _, operations in _OTHER_METHODS.values())
 )
 """The names of all operations before which somebody can be asked."""
+
+Operation: TypeAlias = Literal[
+    "open", "read", "write", "truncate", "mkdir", "rmdir", "rmtree", "remove", "rename", "link",
+    "symlink", "readlink", "stat", "listdir", "chmod", "chown", "utime", "copy_tree",
+]  # fmt: skip
+"""The same for type checkers, which a test compares with it."""

@@ -6,14 +6,14 @@ import errno
 import operator
 import os
 import weakref
-from typing import Any
+from typing import Any, Literal
 
 from .. import _paths
 from .._errors import NotCopyable
 from .._paths import StrPath
 from .._tree.patterns import matches_path
 from .._tree.tree import Tree
-from .asking import OPERATIONS, Request, intercept, path_asked_for
+from .asking import OPERATIONS, Operation, Request, intercept, path_asked_for
 
 
 class Fault(NotCopyable):
@@ -98,7 +98,7 @@ class Faults(Tree):
 
     def fail(
         self,
-        op: str = "*",
+        op: Operation | Literal["*"] = "*",
         path: StrPath | None = None,
         error: int | BaseException = errno.EIO,
         *,

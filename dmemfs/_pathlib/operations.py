@@ -56,7 +56,7 @@ class UsedPath(AskedPath):
     @overload
     def open(
         self,
-        mode: str,
+        mode: str = "r",
         buffering: int = -1,
         encoding: str | None = None,
         errors: str | None = None,

@@ -6,7 +6,7 @@ import importlib
 import os
 import pathlib
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from .. import _published
 from .._paths import as_text
@@ -14,6 +14,8 @@ from .copying import copy, require_different_files, require_distinct
 from .lexical import LexicalPath
 from .operations import UsedPath
 from .resolving import resolve
+
+AnyPath = TypeVar("AnyPath", bound=LexicalPath | pathlib.Path)
 
 
 class MemoryPath(UsedPath):
@@ -51,6 +53,18 @@ class MemoryPath(UsedPath):
 
     # --- copies -----------------------------------------------------------------------------------
 
+    @overload
+    def copy(
+        self, target: str, *, follow_symlinks: bool = True, preserve_metadata: bool = False
+    ) -> Self: ...
+    @overload
+    def copy(
+        self, target: AnyPath, *, follow_symlinks: bool = True, preserve_metadata: bool = False
+    ) -> AnyPath: ...
+    @overload
+    def copy(
+        self, target: Any, *, follow_symlinks: bool = True, preserve_metadata: bool = False
+    ) -> Any: ...
     def copy(
         self, target: Any, *, follow_symlinks: bool = True, preserve_metadata: bool = False
     ) -> Any:
@@ -79,6 +93,18 @@ class MemoryPath(UsedPath):
             target._copy_from(self, follow_symlinks=follow_symlinks, **options)
         return target.joinpath()  # which knows nothing from before
 
+    @overload
+    def copy_into(
+        self, target_dir: str, *, follow_symlinks: bool = True, preserve_metadata: bool = False
+    ) -> Self: ...
+    @overload
+    def copy_into(
+        self, target_dir: AnyPath, *, follow_symlinks: bool = True, preserve_metadata: bool = False
+    ) -> AnyPath: ...
+    @overload
+    def copy_into(
+        self, target_dir: Any, *, follow_symlinks: bool = True, preserve_metadata: bool = False
+    ) -> Any: ...
     def copy_into(
         self, target_dir: Any, *, follow_symlinks: bool = True, preserve_metadata: bool = False
     ) -> Any:
@@ -95,6 +121,12 @@ class MemoryPath(UsedPath):
         """Become a copy of a path of any kind: what `copy` of `pathlib` asks its target for."""
         copy(source, self, follow_symlinks=follow_symlinks, preserve_metadata=preserve_metadata)
 
+    @overload
+    def move(self, target: str) -> Self: ...
+    @overload
+    def move(self, target: AnyPath) -> AnyPath: ...
+    @overload
+    def move(self, target: Any) -> Any: ...
     def move(self, target: Any) -> Any:
         """Move the file, or the directory with all below it, and return where it is then.
 
@@ -116,6 +148,12 @@ class MemoryPath(UsedPath):
         self._delete()
         return copied
 
+    @overload
+    def move_into(self, target_dir: str) -> Self: ...
+    @overload
+    def move_into(self, target_dir: AnyPath) -> AnyPath: ...
+    @overload
+    def move_into(self, target_dir: Any) -> Any: ...
     def move_into(self, target_dir: Any) -> Any:
         """Move it into a directory, under its own name; see `move`."""
         return self.move(self._inside(target_dir))

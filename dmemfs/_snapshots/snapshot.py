@@ -5,18 +5,22 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from .._errors import NotCopyable, os_error
 from .._files.modes import OPEN_MODES
 from .._files.opening import open_file
 from .._history.history import hold, release_dropped
+from .._paths import BytesPath, StrPath, TextPath
 from .difference import Difference, compare
 from .view import show_past
 
 if TYPE_CHECKING:
+    import io
+
+    from _typeshed import OpenBinaryMode, OpenTextMode
+
     from .._history.versions import Hold, Version
-    from .._paths import StrPath
     from .._tree.listing import ScandirIterator
     from .._tree.tree import Tree
 
@@ -93,6 +97,37 @@ class Snapshot(NotCopyable):
         finally:
             fs._unlock()
 
+    @overload
+    def open(
+        self,
+        path: StrPath,
+        mode: OpenTextMode = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> io.TextIOWrapper: ...
+    @overload
+    def open(  # type: ignore[overload-overlap]  # 0 is an int too
+        self,
+        path: StrPath,
+        mode: OpenBinaryMode,
+        buffering: Literal[0],
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> io.RawIOBase: ...
+    @overload
+    def open(  # type: ignore[overload-overlap]  # and a mode a str
+        self,
+        path: StrPath,
+        mode: OpenBinaryMode,
+        buffering: int = -1,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> io.BufferedIOBase: ...
+    @overload
     def open(
         self,
         path: StrPath,
@@ -101,7 +136,16 @@ class Snapshot(NotCopyable):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
-    ) -> IO[Any]:
+    ) -> IO[Any]: ...
+    def open(
+        self,
+        path: StrPath,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Any:
         """Open a file for reading; see `MemoryFileSystem.open`.
 
         Raises:
@@ -116,10 +160,14 @@ class Snapshot(NotCopyable):
         return self._view().read_bytes(path)
 
     def read_text(
-        self, path: StrPath, encoding: str | None = None, errors: str | None = None
+        self,
+        path: StrPath,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
     ) -> str:
         """Return the content of a file as text; see `MemoryFileSystem.read_text`."""
-        return self._view().read_text(path, encoding, errors)
+        return self._view().read_text(path, encoding, errors, newline)
 
     def stat(self, path: StrPath, *, follow_symlinks: bool = True) -> os.stat_result:
         """Return the attributes of what `path` leads to; see `MemoryFileSystem.stat`."""
@@ -145,21 +193,49 @@ class Snapshot(NotCopyable):
         """Tell whether `path` itself is a symbolic link."""
         return self._view().is_symlink(path)
 
-    def readlink(self, path: StrPath) -> str | bytes:
+    @overload
+    def readlink(self, path: TextPath) -> str: ...
+    @overload
+    def readlink(self, path: BytesPath) -> bytes: ...
+    def readlink(self, path: Any) -> Any:
         """Return what a symbolic link says; see `MemoryFileSystem.readlink`."""
         return self._view().readlink(path)
 
-    def listdir(self, path: StrPath = "/") -> list[Any]:
+    @overload
+    def listdir(self, path: TextPath = "/") -> list[str]: ...
+    @overload
+    def listdir(self, path: BytesPath) -> list[bytes]: ...
+    def listdir(self, path: Any = "/") -> list[Any]:
         """Return the names in a directory; see `MemoryFileSystem.listdir`."""
         return self._view().listdir(path)
 
-    def scandir(self, path: StrPath = "/") -> ScandirIterator:
+    @overload
+    def scandir(self, path: TextPath = "/") -> ScandirIterator[str]: ...
+    @overload
+    def scandir(self, path: BytesPath) -> ScandirIterator[bytes]: ...
+    def scandir(self, path: Any = "/") -> ScandirIterator[Any]:
         """Return an iterator over the entries of a directory; see `MemoryFileSystem.scandir`."""
         return self._view().scandir(path)
 
+    @overload
     def walk(
         self,
-        top: StrPath = "/",
+        top: TextPath = "/",
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        followlinks: bool = False,
+    ) -> Iterator[tuple[str, list[str], list[str]]]: ...
+    @overload
+    def walk(
+        self,
+        top: BytesPath,
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        followlinks: bool = False,
+    ) -> Iterator[tuple[bytes, list[bytes], list[bytes]]]: ...
+    def walk(
+        self,
+        top: Any = "/",
         topdown: bool = True,
         onerror: Callable[[OSError], object] | None = None,
         followlinks: bool = False,
@@ -167,7 +243,11 @@ class Snapshot(NotCopyable):
         """Yield path, directories and files of each directory; see `MemoryFileSystem.walk`."""
         return self._view().walk(top, topdown, onerror, followlinks)
 
-    def glob(self, pattern: StrPath) -> list[Any]:
+    @overload
+    def glob(self, pattern: TextPath) -> list[str]: ...
+    @overload
+    def glob(self, pattern: BytesPath) -> list[bytes]: ...
+    def glob(self, pattern: Any) -> list[Any]:
         """Return the sorted paths that match a pattern; see `MemoryFileSystem.glob`."""
         return self._view().glob(pattern)
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from .. import _paths
 from .._errors import os_error
 from .._history.versions import sealed_content
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._paths import StrPath
 from .._tree.tree import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path, PurePosixPath
+
+    from _typeshed import ReadableBuffer
 
 
 class Link(NamedTuple):
@@ -23,8 +29,14 @@ class Link(NamedTuple):
     target: str
 
 
-Nested: TypeAlias = Mapping[Any, Any]
-"""What is in a directory, by name: str, bytes, a `Link`, or a directory as another such mapping."""
+Content: TypeAlias = "str | ReadableBuffer | Link | Nested"
+"""What there is by a name: a file of text or bytes, a symbolic link, or a directory."""
+
+# All names of a mapping are of one type: `dict[str, str]` is no `Mapping[StrPath, str]`.
+_ByText: TypeAlias = "Mapping[str, Content] | Mapping[bytes, Content]"
+_ByPath: TypeAlias = "Mapping[Path, Content] | Mapping[PurePosixPath, Content]"
+Nested: TypeAlias = "_ByText | _ByPath | Mapping[StrPath, Content]"
+"""What is in a directory, by name."""
 
 
 def plant(fs: Tree, tree: Nested) -> None:

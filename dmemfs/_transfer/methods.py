@@ -5,7 +5,17 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Self,
+    TypeAlias,
+    TypedDict,
+    Unpack,
+    cast,
+    overload,
+)
 
 from .._errors import ArchiveError, PackError
 from .._paths import StrPath
@@ -41,6 +51,14 @@ _SUFFIXES: dict[str, ArchiveFormat] = {
     ".txz": "xztar",
 }
 _ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")
+
+
+class Limits(TypedDict, total=False):
+    """What a file system may be given when it is made: see `MemoryFileSystem`."""
+
+    max_quota: int | None
+    max_nodes: int | None
+    min_free_memory: int | None
 
 
 class Transfer(Tree):
@@ -89,7 +107,7 @@ class Transfer(Tree):
         file: DiskPath | Readable,
         *,
         progress: Progress | None = None,
-        **limits: int | None,
+        **limits: Unpack[Limits],
     ) -> Self:
         """Return a new file system with the tree of a pack.
 
@@ -121,7 +139,7 @@ class Transfer(Tree):
     # Dictionaries
 
     @classmethod
-    def from_tree(cls, tree: Nested, **options: Any) -> Self:
+    def from_tree(cls, tree: Nested, **options: Unpack[Limits]) -> Self:
         """Return a new file system with the files that nested dictionaries describe.
 
         Args:
@@ -129,7 +147,7 @@ class Transfer(Tree):
                 UTF-8, its line ends as they are; `bytes` and other bytes-like objects are that of
                 any file; a mapping is a directory; a `Link` is a symbolic link. A name with slashes
                 makes the directories between, so `{"a": {"b": "x"}}` is `{"a/b": "x"}`.
-            options: further arguments of the constructor, such as `max_quota`.
+            options: `max_quota`, `max_nodes` and `min_free_memory`, as when a file system is made.
 
         Raises:
             FileExistsError: two names lead to the same place.
@@ -139,7 +157,8 @@ class Transfer(Tree):
 
         Complexity: O(nodes and bytes).
         """
-        fs = cls(**options)
+        constructor: Any = cls  # with the arguments of `MemoryFileSystem`
+        fs: Self = constructor(**options)
         plant(fs, tree)
         return fs
 

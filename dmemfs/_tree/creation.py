@@ -6,13 +6,14 @@ import errno
 import stat
 from abc import abstractmethod
 from time import time_ns
+from typing import overload
 
 from .. import _paths
 from .._errors import errno_of, os_error, require_c_int
 from .._history.history import preserve, preserve_creation, preserve_entry
 from .._nodes.content import BlockList, content_size
 from .._nodes.nodes import Directory, File, Owner, Symlink
-from .._paths import StrPath, directory_above
+from .._paths import BytesPath, StrPath, TextPath, directory_above
 from .lookup import Lookup
 
 _UMASK = 0o022
@@ -165,6 +166,10 @@ class Creation(Lookup):
         finally:
             self._unlock()
 
+    @overload
+    def readlink(self, path: TextPath) -> str: ...
+    @overload
+    def readlink(self, path: BytesPath) -> bytes: ...
     def readlink(self, path: StrPath) -> str | bytes:
         """Return what a symbolic link says; bytes if `path` is given in bytes.
 

@@ -6,17 +6,17 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
-from typing import Any
+from typing import Any, AnyStr, Generic, Self, overload
 
 from .. import _paths
 from .._errors import report_unraisable
 from .._nodes.nodes import Directory, File, Node, Symlink
-from .._paths import StrPath
+from .._paths import BytesPath, StrPath, TextPath
 from .lookup import Lookup
 from .patterns import expand_pattern
 
 
-class DirEntry:
+class DirEntry(Generic[AnyStr]):
     """One entry of `scandir`, as `os.DirEntry`.
 
     It has no `__init__`: whoever lists a directory sets its attributes, since he makes so many.
@@ -28,14 +28,14 @@ class DirEntry:
 
     __slots__ = ("_ino", "_kind", "_source", "_stats", "name", "path")
 
-    name: Any
-    path: Any
+    name: AnyStr
+    path: AnyStr
     _source: Any  # what tells the status: the file system
     _kind: int
     _ino: int
     _stats: dict[bool, os.stat_result]
 
-    def __fspath__(self) -> Any:
+    def __fspath__(self) -> AnyStr:
         return self.path
 
     def __repr__(self) -> str:
@@ -91,10 +91,10 @@ class DirEntry:
             return False
 
 
-class ScandirIterator(Iterator[DirEntry]):
+class ScandirIterator(Iterator[DirEntry[AnyStr]]):
     """The entries of a directory at the moment of the call, and a context manager."""
 
-    _entries: Iterator[DirEntry] | None = None
+    _entries: Iterator[DirEntry[AnyStr]] | None = None
 
     def __init__(self, fs: Any, path: StrPath, directory: Directory) -> None:
         given = _paths.fspath(path)
@@ -104,7 +104,7 @@ class ScandirIterator(Iterator[DirEntry]):
         ]
         self._entries = _each_entry(fs, given, base, found)
 
-    def __next__(self) -> DirEntry:
+    def __next__(self) -> DirEntry[AnyStr]:
         if self._entries is None:
             raise StopIteration
         for entry in self._entries:
@@ -112,7 +112,7 @@ class ScandirIterator(Iterator[DirEntry]):
         self.close()
         raise StopIteration
 
-    def __enter__(self) -> ScandirIterator:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -132,9 +132,9 @@ class ScandirIterator(Iterator[DirEntry]):
 
 def _each_entry(
     fs: Any, given: Any, base: str, found: list[tuple[str, int, int]]
-) -> Iterator[DirEntry]:
+) -> Iterator[DirEntry[Any]]:
     for name, kind, ino in found:
-        entry = DirEntry()
+        entry: DirEntry[Any] = DirEntry()
         entry._source, entry._kind, entry._ino = fs, kind, ino
         entry.name = _paths.as_given(name, given)
         entry.path = _paths.as_given(_paths.join(base, name), given)
@@ -146,6 +146,10 @@ class Listing(Lookup):
 
     _directory_to_list = Lookup._find_directory
 
+    @overload
+    def listdir(self, path: TextPath = "/") -> list[str]: ...
+    @overload
+    def listdir(self, path: BytesPath) -> list[bytes]: ...
     def listdir(self, path: StrPath = "/") -> list[Any]:
         """Return the names in a directory, in the order in which they were made.
 
@@ -163,7 +167,11 @@ class Listing(Lookup):
             return names
         return [_paths.as_given(name, path) for name in names]
 
-    def scandir(self, path: StrPath = "/") -> ScandirIterator:
+    @overload
+    def scandir(self, path: TextPath = "/") -> ScandirIterator[str]: ...
+    @overload
+    def scandir(self, path: BytesPath) -> ScandirIterator[bytes]: ...
+    def scandir(self, path: StrPath = "/") -> ScandirIterator[Any]:
         """Return an iterator over the entries of a directory as they are now.
 
         Args:
@@ -178,6 +186,22 @@ class Listing(Lookup):
         """
         return ScandirIterator(self, path, self._directory_to_list(path))
 
+    @overload
+    def walk(
+        self,
+        top: TextPath = "/",
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        followlinks: bool = False,
+    ) -> Iterator[tuple[str, list[str], list[str]]]: ...
+    @overload
+    def walk(
+        self,
+        top: BytesPath,
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+        followlinks: bool = False,
+    ) -> Iterator[tuple[bytes, list[bytes], list[bytes]]]: ...
     def walk(
         self,
         top: StrPath = "/",
@@ -250,6 +274,10 @@ class Listing(Lookup):
                 (directories if isinstance(node, Directory) else files).append(name)
         return directories, files, links
 
+    @overload
+    def glob(self, pattern: TextPath) -> list[str]: ...
+    @overload
+    def glob(self, pattern: BytesPath) -> list[bytes]: ...
     def glob(self, pattern: StrPath) -> list[Any]:
         """Return the sorted paths that match a pattern, as `glob.glob` with `recursive=True`.
 

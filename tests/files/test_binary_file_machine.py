@@ -179,7 +179,7 @@ class SeveralHandlesMachine(TwoFiles):
 
     @rule(target=handles, path=paths, mode=st.sampled_from(["r+b", "w+b", "a+b", "rb", "ab", "xb"]))
     def open(self, path: str, mode: str) -> Any:
-        files = []
+        files: list[Any] = []
         expected = self.same(
             lambda: files.append(self.real.open(path, mode, 0)),
             lambda: files.append(self.memory.open(path, mode, 0)),

@@ -6,11 +6,12 @@ import errno
 import gc
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
+from dmemfs._interception.asking import Operation
 
 TREE: dict[str, Any] = {
     "a.db": "0123456789",
@@ -95,7 +96,7 @@ CALLS: list[tuple[str, Callable[[Any], Any]]] = [
 @pytest.mark.parametrize(("op", "operate"), CALLS)
 @pytest.mark.parametrize("snapshot", [False, True])
 def test_what_fails_has_changed_nothing(
-    fs: MemoryFileSystem, op: str, operate: Callable[[Any], Any], snapshot: bool
+    fs: MemoryFileSystem, op: Any, operate: Callable[[Any], Any], snapshot: bool
 ) -> None:
     kept = fs.snapshot() if snapshot else None
     with fs.fail(op, "/a.db", errno.EREMOTEIO) as fault:
@@ -113,9 +114,10 @@ def test_what_fails_has_changed_nothing(
 
 def test_every_operation_is_tried_above() -> None:
     with pytest.raises(ValueError, match="op must be") as caught:
-        MemoryFileSystem().fail("fsck")
+        MemoryFileSystem().fail("fsck")  # type: ignore[arg-type]
     known = str(caught.value).partition("one of ")[2].partition(", not")[0].split(", ")
     assert {op for op, _ in CALLS} == set(known)
+    assert set(get_args(Operation)) == set(known)
     fail = MemoryFileSystem.fail.__doc__ or ""
     assert all(name in fail for name in known)
 
@@ -217,7 +219,7 @@ def test_threads_are_counted_exactly(fs: MemoryFileSystem) -> None:
 
 
 def test_composed_methods_count_what_they_are_made_of(fs: MemoryFileSystem) -> None:
-    def count(op: str, operate: Callable[[], Any]) -> int:
+    def count(op: Any, operate: Callable[[], Any]) -> int:
         with fs.fail(op, times=0) as fault:
             operate()
         return fault.calls

@@ -117,7 +117,7 @@ def test_files_read_bit_by_bit(fs: MemoryFileSystem, disk: Path) -> None:
         assert text.read() == "beta"
     with fs.open("/d/a.txt", "rb", buffering=0) as raw:
         buffer = bytearray(9)
-        assert raw.readinto(buffer) == 5  # type: ignore[attr-defined]
+        assert raw.readinto(buffer) == 5
         assert buffer == b"alpha\0\0\0\0"
 
 

@@ -77,7 +77,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
 @pytest.mark.parametrize(("op", "operate"), CALLS)
 @pytest.mark.parametrize("pattern", ["/a.db", "*.db"])
 def test_operations_fail_through_the_mount(
-    fs: MemoryFileSystem, op: str, operate: Callable[[], Any], pattern: str
+    fs: MemoryFileSystem, op: Any, operate: Callable[[], Any], pattern: str
 ) -> None:
     with fs.fail(op, pattern, errno.EREMOTEIO) as fault:
         with pytest.raises(OSError) as caught:

@@ -206,7 +206,7 @@ def test_everything_with_a_buffer_can_be_written(fs: MemoryFileSystem) -> None:
         for data in (b"1", bytearray(b"2"), memoryview(b"3"), array.array("B", b"4")):
             assert file.write(data) == 1
         with pytest.raises(TypeError):
-            file.write("5")
+            file.write("5")  # type: ignore[arg-type]
     assert fs.read_bytes("/d/a") == b"1234"
 
 

@@ -35,7 +35,12 @@ def test_a_tree_there_and_back() -> None:
 
 
 def test_names_with_slashes_make_the_directories_between() -> None:
-    tree = {"a/b/c": "1", "/a/d": "2", PurePosixPath("a/e"): {"f/g": b"3"}, b"a/h": bytearray(b"4")}
+    tree: Any = {
+        "a/b/c": "1",
+        "/a/d": "2",
+        PurePosixPath("a/e"): {"f/g": b"3"},
+        b"a/h": bytearray(b"4"),
+    }
     fs = MemoryFileSystem.from_tree(tree)
     assert fs.to_tree() == {"a": {"b": {"c": "1"}, "d": "2", "e": {"f": {"g": "3"}}, "h": "4"}}
 

@@ -129,7 +129,7 @@ def _buffered(fs: MemoryFileSystem) -> Any:
 
 
 def _detached(fs: MemoryFileSystem) -> Any:
-    return fs.open("/file", "r+b").detach()  # type: ignore[attr-defined]
+    return fs.open("/file", "r+b").detach()
 
 
 def _locked(fs: MemoryFileSystem) -> Any:
@@ -181,7 +181,7 @@ def test_it_counts_until_the_last_one_is_closed(fs: MemoryFileSystem) -> None:
 def test_one_that_is_closed_leaves_a_file_with_a_name_alone(fs: MemoryFileSystem) -> None:
     fs.open("/file", "rb").close()
     assert in_use(fs) == (900, 1)
-    assert not fs._account.openings.nodes  # type: ignore[union-attr]
+    assert not fs._account.openings.nodes
 
 
 def test_one_that_is_dropped_is_closed(fs: MemoryFileSystem) -> None:
@@ -274,7 +274,7 @@ def test_one_whose_room_is_taken_meanwhile_is_refused(
     with pytest.raises(QuotaExceededError) as caught:
         fs._hold_open(node, "/file")
     assert caught.value.filename == "/file"
-    assert not fs._account.openings.nodes  # type: ignore[union-attr]
+    assert not fs._account.openings.nodes
     assert in_use(fs) == (101, 1)
 
 

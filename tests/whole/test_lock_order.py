@@ -73,7 +73,7 @@ def use_files(fs: MemoryFileSystem) -> None:
         text.write("one\ntwo\n")
         text.seek(0)
         assert text.readlines() == ["one\n", "two\n"]
-    raw = fs.open("/file", "r+b").detach()  # type: ignore[attr-defined]
+    raw = fs.open("/file", "r+b").detach()
     raw.write(b"raw")
     raw.close()
 

@@ -106,7 +106,7 @@ def test_refused_by_the_number_of_nodes(name: str, snapshots: int, tmp_path: Pat
 
 @pytest.mark.parametrize("op", ["*", "mkdir", "open", "rename"])
 @pytest.mark.parametrize("name", CALLS)
-def test_refused_by_a_fault_at_each_step(name: str, op: str, tmp_path: Path) -> None:
+def test_refused_by_a_fault_at_each_step(name: str, op: Any, tmp_path: Path) -> None:
     for after in range(MOST_STEPS):
         fs = prepared()
         before = state_of(fs)

@@ -39,7 +39,7 @@ RealDirEntry = posix.DirEntry
 _MOST_TURNS = 40
 
 
-class MountedDirEntry(DirEntry):
+class MountedDirEntry(DirEntry[Any]):
     """One entry of `os.scandir`.
 
     Attributes:

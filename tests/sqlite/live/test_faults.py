@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def rows(connection: sqlite3.Connection) -> list[int]:
     ],
 )
 def test_a_connection_from_before_meets_faults_and_recovers(
-    fs: MemoryFileSystem, op: str, pattern: str, code: int, message: str
+    fs: MemoryFileSystem, op: Any, pattern: str, code: int, message: str
 ) -> None:
     with closing(connect(fs, "/app.db")) as connection:
         if op != "read":

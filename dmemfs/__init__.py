@@ -5,9 +5,9 @@ from ._memory_filesystem import MemoryFileSystem
 from ._mount.disk_writes import no_disk_writes
 from ._mount.materialize import materialize
 from ._mount.mount import mount
-from ._snapshots.difference import Difference
 from ._snapshots.snapshot import Snapshot
 from ._transfer.dictionaries import Link
+from ._transfer.differing import Difference
 from ._tree.attributes import Usage
 from ._tree.quotas import Quota
 

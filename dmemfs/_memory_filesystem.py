@@ -22,10 +22,10 @@ from ._nodes.memory_limit import memory_limit
 from ._nodes.nodes import File
 from ._paths import StrPath, is_plain_name
 from ._snapshots.cloning import copy_into
-from ._snapshots.difference import Difference
 from ._snapshots.methods import Snapshots, refuse_in_operation
 from ._snapshots.snapshot import Snapshot
 from ._transfer.dictionaries import Link
+from ._transfer.differing import Difference
 from ._transfer.methods import Transfer
 from ._tree.attributes import Usage
 from ._tree.closing import close_tree, is_closed, require_open
@@ -60,6 +60,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
     - Names: rename, replace, move, remove, unlink, link, symlink, readlink.
     - Attributes: chmod, chown, utime.
     - Paths as objects: path.
+    - To look at: tree.
     - In tests: from_tree, to_tree, fail, add_real.
     - Other file systems inside of it: attach, detach.
     - For the whole process: mount, publish, unpublish, published.

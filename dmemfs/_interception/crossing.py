@@ -200,7 +200,7 @@ def _each_with_path(files: Iterator[tuple[str, bytes]], names: _Names) -> Iterat
 
 _FOLLOWING = (
     *("_directory_to_list", "chmod", "export_as_bytesio", "get_size", "lock", "read_bytes"),
-    *("read_text", "set_quota", "statvfs", "to_tree", "truncate", "usage", "write_bytes"),
+    *("read_text", "set_quota", "statvfs", "to_tree", "tree", "truncate", "usage", "write_bytes"),
     "write_text",
 )
 _OF_ENTRIES = ("attach", "detach", "makedirs", "mkdir", "remove", "rmdir", "rmtree", "unlink")

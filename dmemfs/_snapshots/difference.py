@@ -2,79 +2,75 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .. import _paths
 from .._history.versions import Version
 from .._nodes.content import BlockList, Content
 from .._nodes.lazy import is_unloaded
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._transfer.differing import Differing, Side
 
 
-class Difference(NamedTuple):
-    """What is different in a second state of a tree; all paths sorted.
+def compare(
+    root: Directory, one: Version, other: Version | None, *, with_data: bool = False
+) -> list[Differing]:
+    """Return what is different in `other`, or at present if that is None.
 
-    A directory has the size 0, a symbolic link that of its target. Times alone are no difference.
-
-    Attributes:
-        added: the size in bytes of what only the second state has, by path.
-        removed: the size in bytes of what only the first state has, by path.
-        changed: both sizes of what is of another kind, content, mode or owner, or leads elsewhere.
+    Args:
+        root: the root of the tree.
+        one, other: two states of it.
+        with_data: whether contents are wanted that differ; they are shared.
     """
-
-    added: dict[str, int]
-    removed: dict[str, int]
-    changed: dict[str, tuple[int, int]]
-
-
-def compare(root: Directory, one: Version, other: Version | None) -> Difference:
-    """Return what is different in `other`, or at present if that is None."""
-    added: dict[str, int] = {}
-    removed: dict[str, int] = {}
-    changed: dict[str, tuple[int, int]] = {}
+    found: list[Differing] = []
     present = Version() if other is None else other
     pending: list[tuple[str, Node | None, Node | None]] = [("/", root, root)]
     while pending:
         path, before, after = pending.pop()
-        if before is None and after is not None:
-            added[path] = _size(after, present)
-        elif after is None and before is not None:
-            removed[path] = _size(before, one)
-        elif before is not None and after is not None and _differ(before, one, after, present):
-            changed[path] = _size(before, one), _size(after, present)
+        same = before is not None and after is not None and _same(before, one, after, present)
+        old = None if before is None else _side(before, one, with_data and not same)
+        new = None if after is None else _side(after, present, with_data and not same)
+        if not same or (old and new and old.attributes != new.attributes):
+            found.append(Differing(path, old, new, same))
         if before is after and isinstance(before, Directory) and is_unloaded(before):
             continue
-        old = one.entries_of(before) if isinstance(before, Directory) else {}
-        new = present.entries_of(after) if isinstance(after, Directory) else {}
+        former = one.entries_of(before) if isinstance(before, Directory) else {}
+        latter = present.entries_of(after) if isinstance(after, Directory) else {}
         pending.extend(
-            (_paths.join(path, name), old.get(name), new.get(name)) for name in {**old, **new}
+            (_paths.join(path, name), former.get(name), latter.get(name))
+            for name in {**former, **latter}
         )
-    return Difference(
-        dict(sorted(added.items())), dict(sorted(removed.items())), dict(sorted(changed.items()))
-    )
+    return found
 
 
-def _size(node: Node, version: Version) -> int:
+def _side(node: Node, version: Version, with_data: bool) -> Side:
     if isinstance(node, File):
-        return version.state_of_file(node)[1]
-    return len(_paths.encode(node.target)) if isinstance(node, Symlink) else 0
+        content, size, mode, *_, owner, _, _ = version.state_of_file(node)
+        if not with_data:
+            return Side(mode, owner, size)
+        return Side(mode, owner, size, _shared(content))
+    if isinstance(node, Symlink):
+        state = version.state_of_link(node)
+        return Side(state[0], state[4], len(_paths.encode(node.target)), node.target)
+    assert isinstance(node, Directory)
+    attributes = version.state_of_directory(node)
+    return Side(attributes[0], attributes[4], 0)
 
 
-def _differ(one: Node, version: Version, other: Node, other_version: Version) -> bool:
+def _shared(content: Content) -> Content:
+    return content.share() if isinstance(content, BlockList) else content
+
+
+def _same(one: Node, version: Version, other: Node, other_version: Version) -> bool:
+    """Tell whether two nodes are of the same kind and content."""
     if isinstance(one, File) and isinstance(other, File):
-        content, size, mode, *_, owner, _, _ = version.state_of_file(one)
-        content2, size2, mode2, *_, owner2, _, _ = other_version.state_of_file(other)
-        return (size, mode, owner) != (size2, mode2, owner2) or not _same(content, content2)
+        content, size, *_ = version.state_of_file(one)
+        content2, size2, *_ = other_version.state_of_file(other)
+        return size == size2 and _same_content(content, content2)
     if isinstance(one, Symlink) and isinstance(other, Symlink):
-        old, new = version.state_of_link(one), other_version.state_of_link(other)
-        return (one.target, old[0], old[4]) != (other.target, new[0], new[4])
-    if isinstance(one, Directory) and isinstance(other, Directory):
-        before, after = version.state_of_directory(one), other_version.state_of_directory(other)
-        return (before[0], before[4]) != (after[0], after[4])
-    return True
+        return one.target == other.target
+    return isinstance(one, Directory) and isinstance(other, Directory)
 
 
-def _same(one: Content, other: Content) -> bool:
+def _same_content(one: Content, other: Content) -> bool:
     """Tell whether two contents of the same size have the same bytes."""
     if one is other:
         return True

@@ -12,7 +12,8 @@ from .._files.modes import OPEN_MODES
 from .._files.opening import open_file
 from .._history.history import hold, release_dropped
 from .._paths import BytesPath, StrPath, TextPath
-from .difference import Difference, compare
+from .._transfer.differing import Difference, difference_of, text_of
+from .difference import compare
 from .view import show_past
 
 if TYPE_CHECKING:
@@ -76,11 +77,22 @@ class Snapshot(NotCopyable):
             self._fs._let_go(hold)
             release_dropped(self._fs, wait=False)
 
-    def diff(self, other: Snapshot | None = None) -> Difference:
+    @overload
+    def diff(self, other: Snapshot | None = None) -> Difference: ...
+    @overload
+    def diff(
+        self, other: Snapshot | None = None, *, unified: Literal[True], context: int = 3
+    ) -> str: ...
+    def diff(
+        self, other: Snapshot | None = None, *, unified: bool = False, context: int = 3
+    ) -> Difference | str:
         """Return what is different in another state of the same file system.
 
         Args:
             other: a snapshot, earlier or later than this one; None for the present.
+            unified: return it as a text in the form of `git diff`: the lines of what is text in
+                UTF-8 and has up to 1 MiB, the sizes of all other files, and modes and owners.
+            context: how many lines around each change that shows.
 
         Raises:
             ValueError: one of them is closed, or of another file system.
@@ -93,9 +105,11 @@ class Snapshot(NotCopyable):
         try:
             if not fs._try_lock(False):
                 fs._wait_for_lock()
-            return compare(fs._root, version, None if other is None else version_in(other, fs))
+            latter = None if other is None else version_in(other, fs)
+            found = compare(fs._root, version, latter, with_data=unified)
         finally:
             fs._unlock()
+        return text_of(found, context) if unified else difference_of(found)
 
     @overload
     def open(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -22,6 +23,7 @@ from .._paths import StrPath
 from .._tree.tree import Tree
 from .building import TreeBuilder
 from .dictionaries import Nested, gather, plant
+from .drawing import MOST_LINES, Drawing, draw
 from .flat_trees import each_file, put_files
 from .formats.streams import DiskPath, Readable, Source, Writable, is_path, open_source, open_target
 from .grafting import bring_in, capture, require_room
@@ -189,6 +191,32 @@ class Transfer(Tree):
             return gather(self._find_directory(path), encoding)
         finally:
             self._unlock()
+
+    def tree(
+        self, path: StrPath = "/", *, depth: int | None = None, max_lines: int = MOST_LINES
+    ) -> Drawing:
+        """Return a drawing of a directory and all below it: names, sizes, links, and the counts.
+
+        Real directories and files that nobody has looked at are not loaded for it, and what is
+        attached is not gone into.
+
+        Args:
+            path: the directory.
+            depth: how many levels below it are shown; None for all.
+            max_lines: how many nodes are shown; a line tells how many were left out.
+
+        Returns:
+            A `str` that shows itself in the interactive interpreter and in notebooks.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+
+        Complexity: O(nodes).
+        """
+        return draw(self, path, depth, max_lines)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{draw(self, '/', None, MOST_LINES)._repr_html_()}"
 
     # Files by their paths, and directories of the disk
 

@@ -90,9 +90,9 @@ def _nodes_below(top: Directory) -> Iterator[tuple[str, Node]]:
 
 def _describe(path: str, node: Node) -> str:
     size = f"{node.size:>12,}" if isinstance(node, File) else " " * 12
-    line = f"{stat.filemode(node.mode)} {size} {_printable(path)}"
+    line = f"{stat.filemode(node.mode)} {size} {printable(path)}"
     if isinstance(node, Symlink):
-        return f"{line} -> {_printable(node.target)}"
+        return f"{line} -> {printable(node.target)}"
     if isinstance(node, Directory):
         return f"{line}/ (real, not looked into)" if is_unloaded(node) else f"{line}/"
     if isinstance(node, File) and is_unread(node.content):
@@ -100,7 +100,8 @@ def _describe(path: str, node: Node) -> str:
     return line
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """Return a path as it is, or in quotes where it would not show."""
     return path if path.isprintable() else repr(path)
 
 

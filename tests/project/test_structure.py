@@ -171,8 +171,8 @@ def test_the_public_methods_of_the_file_system() -> None:
         import_tree is_dir is_file is_symlink iter_export_tree link listdir lock lstat
         makedirs mkdir mount move open pack path publish published quota read_bytes read_text
         readlink remove rename replace restore rmdir rmtree rollback scandir set_quota snapshot stat
-        stats statvfs symlink to_tree truncate unlink unpack unpublish usage utime walk write_bytes
-        write_text
+        stats statvfs symlink to_tree tree truncate unlink unpack unpublish usage utime walk
+        write_bytes write_text
     """
     assert public == set(names.split())
 

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, Self, get_overload
 
 from . import _paths
 from ._errors import NotCopyable
-from ._files.locks import LockGrant, LockTable
+from ._files.locks import DEFAULT_LOCK_TIMEOUT, LockGrant, LockTable, is_shared
 from ._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
 from ._files.opening import finish, node_to_open
 from ._interception.asking import remove_interceptors
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from ._pathlib.path import MemoryPath  # loaded by whoever asks for a path
 
-DEFAULT_LOCK_TIMEOUT = 10.0
 _HALF_OF_MEMORY: Any = "half of the memory that this process may use"
 _BY_QUOTA: Any = "one for each 4 KiB of max_quota"
 _LEAST_NODES = 1 << 16
@@ -269,14 +268,11 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
         self, path: StrPath, how: OpenMode, lock: str | None, timeout: float | None
     ) -> tuple[File, LockGrant | None]:
         """Return the node to open and its lock, taken before the file is emptied."""
-        if lock is None:
-            if timeout is not None:
-                raise ValueError("lock_timeout goes with lock='shared' or lock='exclusive'")
+        if lock is None and timeout is None:
             return node_to_open(self, path, how), None
-        if lock not in ("shared", "exclusive"):
-            raise ValueError(f"lock must be 'shared', 'exclusive' or None, not {lock!r}")
+        shared = is_shared(lock)
         node = node_to_open(self, path, how, truncate=False)
-        grant = self._acquire(node, path, shared=lock == "shared", timeout=timeout)
+        grant = self._acquire(node, path, shared=shared, timeout=timeout)
         if how.truncates:
             self._empty(node)
         return node, grant

@@ -86,6 +86,9 @@ TYPES = {
     r"(~dmemfs\._tree\.listing\.)?\bScandirIterator\b(\[[^]]*\])?": (
         "~collections.abc.Iterator[~os.DirEntry]"
     ),
+    r"(~dmemfs\._tree\.listing\.|(?<![.\w]))DirEntry\b(\[[^]]*\])?": "~os.DirEntry",
+    r"(~dmemfs\._aio\.waiting\.|(?<![.\w]))Opened\b": "~contextlib.AbstractAsyncContextManager",
+    r"(~dmemfs\._interception\.attaching\.)?\bAttachments\b": "~dmemfs.MemoryFileSystem",
     r"(~dmemfs\._transfer\.dictionaries\.)?\bNested\b": "~collections.abc.Mapping",
     r"(~?typing\.)?\bUnpack\[(~?dmemfs\._transfer\.methods\.)?Limits\]": "int | None",
     r"~dmemfs\._tree\.tree\.Tree": "~dmemfs.MemoryFileSystem",

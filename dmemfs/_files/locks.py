@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from functools import partial
 from time import monotonic
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .._errors import NotCopyable
 from .._mutex import Mutex
@@ -26,12 +26,21 @@ from .._tree.forking import hold_during_forks
 # A waiter is woken when its turn comes. It looks for itself this often all the same (seconds),
 # because on Windows Ctrl-C does not end the wait for a lock, and because a releasing thread that
 # Ctrl-C interrupts half-way may wake nobody.
-_LONGEST_NAP = 1.0
+LONGEST_NAP = 1.0
+
+DEFAULT_LOCK_TIMEOUT = 10.0
+"""Seconds that are waited for a lock where nobody says otherwise."""
 
 # The `blocking` argument of the one call in `_give_back`.
 _WITHOUT_WAITING = (False,)
 
 _Result = TypeVar("_Result")
+
+
+class Bell(Protocol):
+    """What wakes somebody who waits for a lock: by `release`, once, from any thread."""
+
+    def release(self) -> None: ...
 
 
 class LockGrant(NotCopyable):
@@ -105,7 +114,7 @@ class _Place(weakref.ref[LockGrant]):
     key: Hashable
     shared: bool
     held: bool
-    wake_up: threading.Lock | None
+    wake_up: Bell | None
 
 
 class _NodeQueue:
@@ -128,13 +137,12 @@ class _NodeQueue:
         """Tell whether the present holders would let one more in; the queue is not asked."""
         return not self.holders or (shared and not self.exclusive)
 
-    def enter(self, place: _Place, *, may_wait: bool) -> None:
+    def enter(self, place: _Place, *, make_bell: Callable[[], Bell] | None) -> None:
         """Let the newcomer in if nobody stands before it, or else into the queue if it may wait."""
         if not self.waiting and self.has_room(place.shared):
             self._admit(place)
-        elif may_wait:
-            place.wake_up = threading.Lock()
-            place.wake_up.acquire()
+        elif make_bell is not None:
+            place.wake_up = make_bell()
             self.waiting.append(place)
 
     def leave(self, place: _Place) -> None:
@@ -177,6 +185,37 @@ class _NodeQueue:
         place.held = True
         if place.wake_up is not None:
             place.wake_up.release()
+
+
+def is_shared(lock: str | None) -> bool:
+    """Tell which lock is asked for at opening; None says that only a timeout was given."""
+    if lock is None:
+        raise ValueError("lock_timeout goes with lock='shared' or lock='exclusive'")
+    if lock not in ("shared", "exclusive"):
+        raise ValueError(f"lock must be 'shared', 'exclusive' or None, not {lock!r}")
+    return lock == "shared"
+
+
+def require_timeout(timeout: float | None) -> None:
+    """Raise ValueError for what is no time to wait."""
+    if timeout is not None and not timeout >= 0:
+        raise ValueError("timeout must be at least 0 seconds; math.inf waits for ever")
+
+
+def not_granted(timeout: float | None, obstacle: str, filename: Any) -> BlockingIOError:
+    """Return the error for a lock that was not free in time."""
+    return BlockingIOError(
+        errno.EAGAIN,
+        f"lock not granted within {timeout:g} s ({obstacle}): "
+        "close the handles that hold it or allow a longer timeout",
+        filename,
+    )
+
+
+def _new_lock() -> threading.Lock:
+    bell = threading.Lock()
+    bell.acquire()
+    return bell
 
 
 class LockTable:
@@ -233,8 +272,7 @@ class LockTable:
 
         Complexity: O(waiters of this node).
         """
-        if timeout is not None and not timeout >= 0:
-            raise ValueError("timeout must be at least 0 seconds; math.inf waits for ever")
+        require_timeout(timeout)
         grant = LockGrant(self, key, shared)
         try:
             obstacle = self._obtain(grant, timeout)
@@ -244,34 +282,51 @@ class LockTable:
             # Who handles the interrupt may keep its traceback, and that the grant.
             grant.release()
             raise
-        raise BlockingIOError(
-            errno.EAGAIN,
-            f"lock not granted within {timeout:g} s ({obstacle}): "
-            "close the handles that hold it or allow a longer timeout",
-            filename,
-        )
+        raise not_granted(timeout, obstacle, filename)
+
+    def enter(self, grant: LockGrant, make_bell: Callable[[], Bell] | None) -> Bell | None:
+        """Let a grant in, or into the queue if it may wait.
+
+        Args:
+            grant: a new one.
+            make_bell: makes what will be rung when it is let in; None lets nobody wait.
+
+        Returns:
+            What will be rung; None where nobody waits. `grant.held` tells whether it is in.
+        """
+        place = grant._place
+        assert place is not None
+        self._change(place.key, partial(_NodeQueue.enter, place=place, make_bell=make_bell))
+        return place.wake_up
+
+    def look_again(self, grant: LockGrant) -> None:
+        """Let in whom there is room for, in the queue of a grant that nobody woke for long."""
+        place = grant._place
+        if place is not None:
+            self._change(place.key, _NodeQueue.admit_waiting)
+
+    def give_up(self, grant: LockGrant) -> str | None:
+        """Leave the queue, unless the grant is held by now; say what stood in the way."""
+        place = grant._place
+        assert place is not None
+        return self._change(place.key, partial(_NodeQueue.give_up, place=place))
 
     def _obtain(self, grant: LockGrant, timeout: float | None) -> str | None:
         """Wait until the grant is held, or give up and say what stood in its way."""
-        place = grant._place
-        assert place is not None
-        self._change(place.key, partial(_NodeQueue.enter, place=place, may_wait=timeout != 0))
-        if place.held or self._wait(place, timeout):
+        bell: Any = self.enter(grant, None if timeout == 0 else _new_lock)
+        if grant.held or (bell is not None and self._wait(grant, bell, timeout)):
             return None
-        return self._change(place.key, partial(_NodeQueue.give_up, place=place))
+        return self.give_up(grant)
 
-    def _wait(self, place: _Place, timeout: float | None) -> bool:
-        """Wait in the queue until the place is among the holders or the time is over."""
-        wake_up = place.wake_up
-        if wake_up is None:
-            return False
+    def _wait(self, grant: LockGrant, bell: threading.Lock, timeout: float | None) -> bool:
+        """Wait in the queue until the grant is held or the time is over."""
         deadline = None if timeout is None else monotonic() + timeout
-        while not place.held:
-            nap = _LONGEST_NAP if deadline is None else min(deadline - monotonic(), _LONGEST_NAP)
+        while not grant.held:
+            nap = LONGEST_NAP if deadline is None else min(deadline - monotonic(), LONGEST_NAP)
             if nap <= 0:
                 return False
-            if not wake_up.acquire(timeout=nap):
-                self._change(place.key, _NodeQueue.admit_waiting)
+            if not bell.acquire(timeout=nap):
+                self.look_again(grant)
         return True
 
     def _change(self, key: Hashable, change: Callable[[_NodeQueue], _Result]) -> _Result:

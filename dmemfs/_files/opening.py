@@ -22,6 +22,7 @@ from .modes import (
 if TYPE_CHECKING:
     from .._tree.tree import Tree
     from .binary import BinaryFile
+    from .locks import LockGrant
 
 _TEXT_CHUNK = 1 << 15
 
@@ -41,11 +42,31 @@ def open_file(
     buffering = check_buffering(how, buffering)
     path = _paths.fspath(path)
     node = node_to_open(tree, path, how)
+    return open_node(tree, node, path, mode, buffering, encoding, errors, newline)
+
+
+def open_node(
+    tree: Tree,
+    node: File,
+    path: str | bytes,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+    grant: LockGrant | None = None,
+) -> IO[Any]:
+    """Return a file object on a node that `node_to_open` returned, by arguments that were checked.
+
+    Args:
+        grant: the lock that it holds until it is closed.
+    """
+    how = mode_of(mode)
     file = how.file_class()
     file._fs = tree
     file._node = node
     file._position = node.size if how.appends else 0
-    file._grant = None
+    file._grant = grant
     file._how = how
     file.name = path
     file.closed = False

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dmemfs._files.locks import LockGrant, LockTable
+from dmemfs._files.locks import LockGrant, LockTable, _new_lock
 from tests.support.contenders import Node, busy, place_of, try_lock
 
 
@@ -38,7 +38,7 @@ class QueueModel(RuleBasedStateMachine):
         key = self.keys[which]
         grant = LockGrant(self.table, key, shared)
         place = place_of(grant)
-        self.table._change(key, lambda queue: queue.enter(place, may_wait=True))
+        self.table._change(key, lambda queue: queue.enter(place, make_bell=_new_lock))
         self.queues[which].append(grant)
         self.admit(which)
 

@@ -312,7 +312,7 @@ def test_a_waiter_that_times_out_clears_the_way_for_those_behind_it(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr("dmemfs._files.locks.monotonic", lambda: clock[0])
-    monkeypatch.setattr("dmemfs._files.locks._LONGEST_NAP", 0.01)
+    monkeypatch.setattr("dmemfs._files.locks.LONGEST_NAP", 0.01)
     key = Node()
     holder = table.acquire(key, shared=True, timeout=0)
     entered: list[str] = []

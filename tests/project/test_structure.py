@@ -25,6 +25,7 @@ LONGEST_MODULE = 500
 
 # What is imported by its own name, and only if used: what frameworks need, and checks for others.
 PUBLIC_MODULES = {
+    "dmemfs/aio.py",
     "dmemfs/fsspec.py",
     "dmemfs/paths.py",
     "dmemfs/pytest_plugin.py",
@@ -49,8 +50,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"_snapshots", "_interception"},
         {"_mount", "_pathlib"},
         {"_memory_filesystem"},
-        {"_cli", "_fsspec", "_worker", "paths", "pytest_plugin", "testing"},
-        {"__main__", "fsspec", "unittest_mixin"},
+        {"_aio", "_cli", "_fsspec", "_worker", "paths", "pytest_plugin", "testing"},
+        {"__main__", "aio", "fsspec", "unittest_mixin"},
     ),
     "dmemfs_sqlite": (
         {"_errors", "_platform"},
@@ -405,7 +406,7 @@ def test_what_few_need_is_not_loaded_before_it_is_used() -> None:
 
 # What is held by nobody, and what is taken in the form that the docstring of `Storage` shows.
 PLAIN_LOCKS = {
-    ("dmemfs/_files/locks.py", "place.wake_up"),
+    ("dmemfs/_files/locks.py", "bell"),
     ("dmemfs/_mutex.py", "_RLock"),
     ("dmemfs/_nodes/pieces.py", "self._is_given_up"),
     ("dmemfs/_tree/storage.py", "self._lock"),

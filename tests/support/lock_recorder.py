@@ -56,7 +56,7 @@ CONNECTION = "a connection"
 _TRIED_BEFORE_WAITING = {FILE_SYSTEM}
 _ONLY_TRIES = {"release_dropped"}
 # Not held by anybody: one thread waits with it until another one releases it; or taken once only.
-_SIGNALS = {"dmemfs._files.locks.wake_up", "dmemfs._nodes.pieces._is_given_up"}
+_SIGNALS = {"dmemfs._files.locks.bell", "dmemfs._nodes.pieces._is_given_up"}
 # This one waits for a moment, and lets go of all others before it waits for longer.
 _GIVES_UP = {"_take"}
 

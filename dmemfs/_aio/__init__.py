@@ -1,0 +1,1 @@
+"""Waiting without a thread: what runs coroutines, locks, file objects."""

@@ -273,9 +273,9 @@ else:
             Raises:
                 OSError: there is no more address space, or it counts as memory does.
             """
-            if _NO_RESERVE is None or _counts_address_space():
+            if NO_RESERVE is None or counts_address_space():
                 raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
             mapping: Any = cls
             self: Any = mapping(-1, size, flags=flags)
             if _NO_HUGE_PAGES is not None:
@@ -286,22 +286,24 @@ else:
             return self  # type: ignore[no-any-return]
 
     # What mmap names from Python 3.13 on; the number is that of all processors but a few old ones.
-    _NO_RESERVE: int | None = getattr(
+    NO_RESERVE: int | None = getattr(
         mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else None
     )
 
-    def _counts_address_space() -> bool:
-        """Tell whether what is reserved is missing elsewhere, written to or not."""
-        if resource is not None:
-            limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-            if limit != resource.RLIM_INFINITY:
-                return True
-        return _never_overcommits()
 
-    @functools.cache
-    def _never_overcommits() -> bool:
-        try:
-            with open("/proc/sys/vm/overcommit_memory", encoding="ascii") as file:
-                return file.read().strip() == "2"
-        except OSError:
-            return False
+def counts_address_space() -> bool:
+    """Tell whether what is reserved is missing elsewhere, written to or not."""
+    if resource is not None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            return True
+    return _never_overcommits()
+
+
+@functools.cache
+def _never_overcommits() -> bool:
+    try:
+        with open("/proc/sys/vm/overcommit_memory", encoding="ascii") as file:
+            return file.read().strip() == "2"
+    except OSError:
+        return False

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import secrets
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
+from types import ModuleType
 from typing import Any, Self
 
 from dmemfs import MemoryFileSystem
 
 from .._engine.waiting import Deadline, WorkMutex
 from .._errors import BusyError
+from .._platform import callback_obstacle
 from .._vfs.paths import SIDECARS
-from .committed import read_committed
+from .committed import needs_care, read_committed
 from .connect import Journal, connect
 
 _DIRECTORY = "/.templates"
@@ -27,7 +30,7 @@ class DatabaseTemplate:
     """A database that is built once, of which every `connect` opens a private copy.
 
     A copy shares all content with the template until it is written to, so that its cost does not
-    depend on the size of the database. It is removed when its connection closes. All methods may be
+    depend on the size of the database. It goes when its connection is closed. All methods may be
     called from any thread.
 
     Args:
@@ -50,6 +53,7 @@ class DatabaseTemplate:
         self._build = build
         self._key = key
         self._built_for: str | None = None
+        self._image: Any = None  # frozen, of what is built; False where that cannot be
         self._mutex = _BuildMutex()
         self._path = f"{_DIRECTORY}/{secrets.token_hex(8)}.db"
         self._numbers = itertools.count(1)
@@ -79,28 +83,63 @@ class DatabaseTemplate:
         """
         with self._mutex:
             self._build_if_needed()
-            return read_committed(self._fs, self._path, Deadline(0))
+            return self._content()
 
-    def connect(self, *, journal: Journal = "memory", **connect_kwargs: Any) -> sqlite3.Connection:
+    def connect(
+        self,
+        *,
+        shared: bool = False,
+        room: int | None = None,
+        journal: Journal = "memory",
+        module: ModuleType = sqlite3,
+        **connect_kwargs: Any,
+    ) -> sqlite3.Connection:
         """Open a private copy, which goes when the connection is closed.
 
+        It is this connection's alone, as ":memory:" is, and as quick; where it cannot be, or with
+        `shared`, it is a file, which others may open too.
+
         Args:
-            journal: As for `dmemfs_sqlite.connect`; a copy that goes anyway has its own in memory.
+            shared: Make it a file below "/.templates", whose path `PRAGMA database_list` tells.
+            room: Bytes by which it may grow, if it is no file; they count, with its size, until it
+                is closed. Usually a sixteenth of what the quota has left, and at most 64 MiB.
+            journal: "file" is for a file that is copied or restored in the middle of transactions,
+                and makes it one.
+            module: sqlite3, or one like it.
             connect_kwargs: Further arguments of `sqlite3.connect`.
 
         Raises:
             BusyError: Another thread did not end building it in time.
             LiveDatabaseUnavailable: See `dmemfs_sqlite.connect`.
+            QuotaExceededError: It does not fit.
 
         Complexity:
             Independent of the size of the database, but for a few bytes per block of 64 KiB.
         """
         copy = f"{self._path[:-3]}-{next(self._numbers)}.db"
+        if not shared and journal == "memory":
+            with self._mutex:
+                self._build_if_needed()
+                image = self._frozen()
+            if image:
+                connection = _copies().open_copy(
+                    self._fs, copy, image, room, module, connect_kwargs
+                )
+                if connection is not None:
+                    return connection  # type: ignore[no-any-return]
         try:
             with self._mutex:
                 self._build_if_needed()
+                self._require_file()
                 self._fs.copy(self._path, copy)
-            return connect(self._fs, copy, journal=journal, delete_on_close=True, **connect_kwargs)
+            return connect(
+                self._fs,
+                copy,
+                journal=journal,
+                module=module,
+                delete_on_close=True,
+                **connect_kwargs,
+            )
         except BaseException:
             with suppress(OSError):
                 self._fs.remove(copy)
@@ -109,7 +148,7 @@ class DatabaseTemplate:
     def close(self) -> None:
         """Remove the template; copies that are open live on. A later `connect` builds it anew."""
         with self._mutex, suppress(FileNotFoundError):
-            self._built_for = None
+            self._built_for = self._image = None
             self._fs.remove(self._path)
 
     def __enter__(self) -> Self:
@@ -125,6 +164,38 @@ class DatabaseTemplate:
             self._rebuild()
             self._built_for = key
 
+    def _content(self) -> bytes:
+        """Return what is built, with the mutex held."""
+        if self._image:
+            return self._image.read()  # type: ignore[no-any-return]
+        return read_committed(self._fs, self._path, Deadline(0))
+
+    def _frozen(self) -> Any:
+        """Return the image of what is built, with the mutex held; False where that cannot be.
+
+        Its file is of zeros from then on, which count as before and take no memory.
+        """
+        if self._image is None:
+            self._image = False
+            if _copies() is not None and not needs_care(self._fs, self._path):
+                content = self._fs.read_bytes(self._path)
+                self._image = _copies().freeze(content) or False
+                if self._image:
+                    self._fs.write_bytes(self._path, bytes(len(content)))
+        return self._image
+
+    def _require_file(self) -> None:
+        """Have what is built in its file, with the mutex held: somebody needs one to copy."""
+        if self._image:
+            image, self._image = self._image, None
+            try:
+                self._fs._do_all_or_nothing(
+                    partial(_write_in_blocks, self._fs, self._path, image.read())
+                )
+            except BaseException:
+                self._image = image
+                raise
+
     def _rebuild(self) -> None:
         new = f"{self._path}.building"
         self._fs.makedirs(_DIRECTORY, exist_ok=True)
@@ -132,13 +203,24 @@ class DatabaseTemplate:
             with closing(connect(self._fs, new)) as connection:
                 self._build(connection)
                 connection.commit()
-            self._built_for = None  # what is there from now on is not of the former key
+            # What is there from now on is not of the former key.
+            self._built_for = self._image = None
             self._fs.replace(new, self._path)
         except BaseException:
             for suffix in (*SIDECARS, ""):
                 with suppress(OSError):
                     self._fs.remove(new + suffix)
             raise
+
+
+@functools.cache
+def _copies() -> Any:
+    """Return what opens private copies, loaded where C can call back; None elsewhere."""
+    if callback_obstacle() is not None:
+        return None
+    from . import copies
+
+    return copies
 
 
 def _write_in_blocks(fs: MemoryFileSystem, path: str, image: bytes) -> None:

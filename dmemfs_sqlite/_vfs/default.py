@@ -18,17 +18,18 @@ from typing import Any
 from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
 
-from .abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, OPEN_MAIN_DB, VFS_METHODS, Vfs
+from .abi import CANTOPEN, IOERR_ACCESS, IOERR_DELETE, OK, VFS_METHODS, Vfs
 from .failures import answer_failure, cold_callback, entered_uninterrupted, raise_held
 from .memdb import FILE_SIZE
 from .memory import INT32, INT64, text_at
-from .open_file import KNOWN_NAMES, OPEN_FILES
+from .open_file import KNOWN_NAMES
 from .paths import Resolve, has_content
 from .pending import ENTRY
 from .registration import VfsLibrary, library_of, thunk_address
 from .vfs_callbacks import (
     delete_in,
     forget,
+    hand_over,
     is_there,
     open_in,
     open_journal,
@@ -138,10 +139,7 @@ def _open(
                 flags = open_in(registration, fs, path, name, file, flags, again=again)
             if opened:
                 INT32[(opened >> 2) - 1] = flags
-            INT64[(file >> 3) - 1] = installed.library.file_methods
-            reads = installed.library.reads
-            if flags & OPEN_MAIN_DB and reads is not None:
-                OPEN_FILES[file].begin_to_read(reads, file)
+            hand_over(installed.library, file)
         except BaseException:
             forget(file)
             raise

@@ -12,6 +12,7 @@ from typing import Any
 from .abi import (
     FCNTL_SIZE_LIMIT,
     FILE_METHODS,
+    FULL,
     IOERR_SHORT_READ,
     OK,
     OPEN_CREATE,
@@ -31,7 +32,9 @@ _FIRST_WITH_STORES = 3_036_000
 _WORD = 8
 _STORE_SIZE = 9 * _WORD
 # What the words of a store are.
-_SIZE, _ROOM, _LIMIT, _BYTES, _MUTEX = range(5)
+_SIZE, _ROOM, _LIMIT, _BYTES, _MUTEX, _FLAGS = range(6)
+# No pages mapped, in the lower half; memory that may be moved, and is freed in the end.
+_USUAL_FLAGS = 3 << 32
 # What tells these words from any others.
 _PATTERN = bytes(range(251)) * 12
 _SOME_LIMIT = 0x0123_4567_89AB
@@ -79,6 +82,7 @@ class Memdb:
         store = bytearray(self.store)
         words = memoryview(store).cast("q")
         words[_SIZE], words[_ROOM], words[_LIMIT], words[_BYTES] = 0, room, room, address
+        words[_FLAGS] = 0  # it stays where it is
         return store
 
     def _call(self, name: str, file: bytearray, *arguments: int) -> Any:
@@ -99,7 +103,7 @@ class Memdb:
         words = memoryview(store).cast("q")
         if (words[_SIZE], words[_LIMIT], words[_MUTEX]) != (len(content), _SOME_LIMIT, 0):
             return None
-        if words[_ROOM] < len(content) or not words[_BYTES]:
+        if words[_ROOM] < len(content) or not words[_BYTES] or words[_FLAGS] != _USUAL_FLAGS:
             return None
         return store if ctypes.string_at(words[_BYTES], len(content)) == content else None
 
@@ -126,7 +130,17 @@ class Memdb:
                 return False
         content[7] ^= 255  # as somebody else writes it
         self._call("xRead", file, address_of(page), len(page), 0)
-        return page == content[: len(page)]
+        return page == content[: len(page)] and self._writes(file, content, page)
+
+    def _writes(self, file: bytearray, content: bytearray, page: bytearray) -> bool:
+        """Tell whether it writes there, and not beyond."""
+        page[:] = b"!" * len(page)
+        last = len(content) - len(page)
+        written = self._call("xWrite", file, address_of(page), len(page), last) == OK
+        refused = self._call("xWrite", file, address_of(page), len(page), last + 1) == FULL
+        size = ctypes.c_int64()
+        self._call("xFileSize", file, ctypes.addressof(size))
+        return written and refused and size.value == len(content) and content.endswith(page)
 
 
 def _pointer(address: int) -> bytes:

@@ -18,7 +18,7 @@ from dmemfs._mutex import Mutex
 
 from .._engine.library import candidates, extension_module
 from .._errors import LiveDatabaseUnavailable
-from . import file_callbacks, vfs_callbacks
+from . import file_callbacks, private, vfs_callbacks
 from .abi import (
     CANTOPEN,
     FILE_METHODS,
@@ -32,6 +32,7 @@ from .abi import (
 from .memdb import FILE_SIZE, Memdb
 from .memory import INT64, immortal
 from .open_file import volume_of
+from .private import PrivateMethods
 from .reading import ReadsInC
 from .vfs_callbacks import REGISTRATIONS, NameFunctions, Registration
 
@@ -103,7 +104,12 @@ class VfsLibrary:
 
     def registration(self, fs: MemoryFileSystem) -> Registration:
         return Registration(
-            weakref.ref(fs), self.file_methods, self.reads, self._name_functions, volume_of(fs)
+            weakref.ref(fs),
+            self.file_methods,
+            self.reads,
+            self.private,
+            self._name_functions,
+            volume_of(fs),
         )
 
     def _renamed(self, name: str) -> Vfs | None:
@@ -189,6 +195,18 @@ class VfsLibrary:
             return Memdb(found.contents, version) if found else None
         except OSError:
             return None
+
+    @functools.cached_property
+    def private(self) -> PrivateMethods | None:
+        """What lets private copies be opened; None where that cannot be proven to work."""
+        memdb = self._memdb
+        if memdb is None or memdb.store is None:
+            return None
+        members = {
+            name: thunk_address(FILE_METHODS[name], callback)
+            for name, callback in private.CALLBACKS.items()
+        }
+        return PrivateMethods(memdb, members | self._without_callbacks())
 
     @functools.cached_property
     def reads(self) -> ReadsInC | None:

@@ -7,7 +7,7 @@ import secrets
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from dmemfs import MemoryFileSystem
 
@@ -30,6 +30,7 @@ from .memory import INT32, INT64, MEMORY, text_at
 from .open_file import KNOWN_NAMES, OPEN_FILES, KnownName, OpenFile, Volume
 from .paths import canonical_path, has_content
 from .pending import ENTRY
+from .private import PARAMETER, WAITING, PrivateMethods
 from .reading import ReadsInC
 
 # Behind a path, "vfs", its value, and the empty text at the end.
@@ -60,6 +61,7 @@ class Registration:
         fs: weak, so that a registration, which has no end, does not keep it alive.
         file_methods: the address of the `sqlite3_io_methods` of its files.
         reads: what lets its databases be read in C; None where that cannot be.
+        private: what opens private copies; None likewise.
         names: the functions of SQLite that know more of a name than what it says.
         volume: the locks of the file system.
     """
@@ -67,6 +69,7 @@ class Registration:
     fs: weakref.ref[MemoryFileSystem]
     file_methods: int
     reads: ReadsInC | None
+    private: PrivateMethods | None
     names: NameFunctions
     volume: Volume
 
@@ -103,6 +106,11 @@ def open_in(
         again: whether what is to be made may be there, from an attempt that was interrupted.
     """
     node: Any
+    if WAITING and name and flags & OPEN_MAIN_DB and registration.private is not None:
+        copy = WAITING.get(registration.names.uri_parameter(name, PARAMETER) or b"")
+        if copy is not None:
+            registration.private.open(copy, file)
+            return flags | OPEN_MEMORY
     if path is None:
         # As the kernel's own temporary files: made, and removed while it is open.
         path = f"/.sqlite-{secrets.token_hex(8)}"
@@ -199,6 +207,24 @@ def open_journal(known: KnownName, file: int, flags: int) -> bool:
     return True
 
 
+class Methods(Protocol):
+    """See `Registration`."""
+
+    @property
+    def file_methods(self) -> int: ...
+    @property
+    def reads(self) -> ReadsInC | None: ...
+
+
+def hand_over(methods: Methods, file: int) -> None:
+    """Let SQLite use a file that was opened."""
+    opened = OPEN_FILES.get(file)
+    if opened is not None:  # else it is a private copy, and has its methods
+        INT64[(file >> 3) - 1] = methods.file_methods
+        if opened.flags & OPEN_MAIN_DB and methods.reads is not None:
+            opened.begin_to_read(methods.reads, file)
+
+
 def forget(file: int) -> None:
     """Forget a file that failed to open: SQLite will not close it."""
     opened = OPEN_FILES.pop(file, None)
@@ -229,9 +255,7 @@ def _open(
                 flags = open_in(registration, fs, path, name, file, flags, again=again)
             if opened:
                 INT32[(opened >> 2) - 1] = flags
-            INT64[(file >> 3) - 1] = registration.file_methods
-            if flags & OPEN_MAIN_DB and registration.reads is not None:
-                OPEN_FILES[file].begin_to_read(registration.reads, file)
+            hand_over(registration, file)
         except BaseException:
             forget(file)
             raise

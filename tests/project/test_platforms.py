@@ -25,8 +25,8 @@ LOADED_ON_LINUX = ("dmemfs/_mount/patching.py", "dmemfs/_mount/stand_ins/")
 LOADED_WITH_CALLBACKS = tuple(
     f"dmemfs_sqlite/_vfs/{name}.py"
     for name in (
-        *("abi", "default", "failures", "file_callbacks", "locks", "memdb", "memory", "open_file"),
-        *("pending", "reading", "registration", "vfs_callbacks"),
+        *("abi", "default", "failures", "file_callbacks", "frozen", "locks", "memdb", "memory"),
+        *("open_file", "pending", "private", "reading", "registration", "vfs_callbacks"),
     )
 )
 

@@ -34,7 +34,8 @@ from tests.support.soak import SOAK
 from tests.support.sqlite_databases import fill, running
 
 
-def test_every_connection_has_a_copy_of_its_own(memory: MemoryFileSystem) -> None:
+@pytest.mark.parametrize("shared", [True, False])
+def test_every_connection_has_a_copy_of_its_own(memory: MemoryFileSystem, shared: bool) -> None:
     built = []
 
     def build(connection: sqlite3.Connection) -> None:
@@ -42,10 +43,14 @@ def test_every_connection_has_a_copy_of_its_own(memory: MemoryFileSystem) -> Non
         fill(connection)
 
     with DatabaseTemplate(memory, build) as template:
-        with closing(template.connect()) as one, closing(template.connect()) as two:
+        with (
+            closing(template.connect(shared=shared)) as one,
+            closing(template.connect(shared=shared)) as two,
+        ):
             one.execute("DELETE FROM t")
             assert (count(one), count(two)) == (0, 100)
-            assert len(memory.listdir("/.templates")) == 3
+            if shared:
+                assert len(memory.listdir("/.templates")) == 3
         assert len(memory.listdir("/.templates")) == 1
     assert memory.listdir("/.templates") == []
     assert built == [1]

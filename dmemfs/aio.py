@@ -220,6 +220,7 @@ class AsyncFileSystem:
     clone = _in_thread(MemoryFileSystem.clone)
 
     # Whole trees, and the disk
+    tree = _in_thread(MemoryFileSystem.tree)
     to_tree = _in_thread(MemoryFileSystem.to_tree)
     add_real = _in_thread(MemoryFileSystem.add_real)
     pack = _in_thread(MemoryFileSystem.pack)

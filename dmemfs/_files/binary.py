@@ -31,7 +31,7 @@ from .raw import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from typing_extensions import Buffer
 
@@ -61,10 +61,12 @@ class HowOpened(Protocol):
     Attributes:
         name: the mode that it reports.
         text: whether a text file is put on it.
+        appends: whether every write goes to the end.
     """
 
     name: str
     text: bool
+    appends: bool
 
 
 class BinaryFile(PositionedFile, io.BufferedIOBase):
@@ -320,26 +322,6 @@ class _Readable(BinaryFile):
         return next(self._buffered())
 
 
-def _write_by(*, at_end: bool) -> Callable[[Any, Buffer], int]:
-    """Return a method `write` that stores directly: at the position, or at the end."""
-
-    def write(self: _Writable, data: Buffer, /) -> int:
-        plain = data if type(data) is bytes else as_bytes_like(data)
-        count = len(plain)
-        if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
-            return self._buffered().write(plain)
-        try:
-            return self._fs._write(self, plain, count, at_end)
-        except BufferedMeanwhileError:
-            return self._buffer.write(plain)
-        except QuotaExceededError:
-            if not self._how.text:
-                raise
-            return self._keep(plain)
-
-    return write
-
-
 class _Writable(BinaryFile):
     """Writing directly."""
 
@@ -350,7 +332,19 @@ class _Writable(BinaryFile):
             raise closed_error()
         return True
 
-    write = _write_by(at_end=False)
+    def write(self, data: Buffer, /) -> int:
+        plain = data if type(data) is bytes else as_bytes_like(data)
+        count = len(plain)
+        if (count < _FEW_BYTES and self._position) or self._node is BUFFERED:
+            return self._buffered().write(plain)
+        try:
+            return self._fs._write(self, plain, count, self._how.appends)
+        except BufferedMeanwhileError:
+            return self._buffer.write(plain)
+        except QuotaExceededError:
+            if not self._how.text:
+                raise
+            return self._keep(plain)
 
     def _keep(self, data: bytes | memoryview) -> int:
         """Keep in a buffer what was refused, for the next flush for which there is room.
@@ -387,31 +381,11 @@ class WriteFile(_Writable):
     _buffer_class = io.BufferedWriter
 
 
-class _Appending(_Writable):
-    """Writing directly, always at the end."""
-
-    __slots__ = ()
-
-    write = _write_by(at_end=True)
-
-
-class AppendFile(_Appending, WriteFile):
-    """A binary file open for writing at its end."""
-
-    __slots__ = ()
-
-
 class UpdateFile(_Readable, _Writable):
     """A binary file open for reading and writing."""
 
     __slots__ = ()
     _buffer_class = io.BufferedRandom
-
-
-class AppendUpdateFile(_Appending, UpdateFile):
-    """A binary file open for reading, and for writing at its end."""
-
-    __slots__ = ()
 
 
 class _BufferedReadFile(_Buffered, ReadFile):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import operator
 import os
@@ -11,7 +12,7 @@ from types import FrameType
 
 from .. import _platform
 from .._errors import require_c_int
-from .binary import AppendFile, AppendUpdateFile, BinaryFile, ReadFile, UpdateFile, WriteFile
+from .binary import BinaryFile, ReadFile, UpdateFile, WriteFile
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -59,11 +60,11 @@ _FILE_CLASSES: dict[str, type[BinaryFile]] = {
     "r": ReadFile,
     "w": WriteFile,
     "x": WriteFile,
-    "a": AppendFile,
+    "a": WriteFile,
     "r+": UpdateFile,
     "w+": UpdateFile,
     "x+": UpdateFile,
-    "a+": AppendUpdateFile,
+    "a+": UpdateFile,
 }
 
 OPEN_MODES = {
@@ -72,6 +73,23 @@ OPEN_MODES = {
     for kind in ("", "t", "b")
     for spelling in itertools.permutations(letters + kind)
 }
+
+
+class _OwnModes(dict[str, OpenMode]):
+    """The modes of one file system, each a copy, made when it is first asked for."""
+
+    def __missing__(self, mode: str) -> OpenMode:
+        self[mode] = own = copy.copy(OPEN_MODES[mode])
+        return own
+
+
+def modes_of_tree() -> dict[str, OpenMode]:
+    """Return the modes by their spelling, for the `open` of one file system.
+
+    Without the lock of the interpreter they are its own: threads that use others do not count
+    together with them who refers to a mode.
+    """
+    return OPEN_MODES if _platform.HAS_INTERPRETER_LOCK else _OwnModes()
 
 
 def mode_error(mode: object) -> Exception:

@@ -15,8 +15,6 @@ from typing import Any, TypeAlias
 
 from .. import _platform
 from .._files.binary import (
-    AppendFile,
-    AppendUpdateFile,
     BinaryFile,
     ReadFile,
     UpdateFile,
@@ -317,5 +315,5 @@ def _mounted(kind: type[BinaryFile]) -> type[BinaryFile]:
 
 
 MOUNTED_CLASSES: dict[type[BinaryFile], type[BinaryFile]] = {
-    kind: _mounted(kind) for kind in (ReadFile, WriteFile, AppendFile, UpdateFile, AppendUpdateFile)
+    kind: _mounted(kind) for kind in (ReadFile, WriteFile, UpdateFile)
 }

@@ -10,7 +10,13 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, Self, get_overload
 from . import _paths
 from ._errors import NotCopyable
 from ._files.locks import DEFAULT_LOCK_TIMEOUT, LockGrant, LockTable, is_shared
-from ._files.modes import OPEN_MODES, OpenMode, check_buffering, check_text_arguments, mode_error
+from ._files.modes import (
+    OpenMode,
+    check_buffering,
+    check_text_arguments,
+    mode_error,
+    modes_of_tree,
+)
 from ._files.opening import finish, node_to_open
 from ._interception.asking import remove_interceptors
 from ._interception.attaching import Attachments, detach_all
@@ -112,6 +118,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
         super().__init__(max_quota, max_nodes)
         self._account.guard_memory(min_free_memory)
         self._locks = LockTable()
+        self._modes = modes_of_tree()
 
     def __repr__(self) -> str:
         used, nodes = self._account.total()
@@ -215,7 +222,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
             ValueError: the arguments contradict each other.
         """
         try:
-            how = OPEN_MODES[mode]
+            how = self._modes[mode]
         except (KeyError, TypeError):
             raise mode_error(mode) from None
         if (

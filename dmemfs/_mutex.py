@@ -5,7 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any, TypeAlias
 
+from ._platform import HAS_INTERPRETER_LOCK
+
 _LONGEST_WAIT = 60.0
+
+# To wait for a lock as long as an operation usually takes, without giving up the processor, where
+# the thread that has it runs meanwhile.
+_AT_ONCE = () if HAS_INTERPRETER_LOCK else (False,) * 100
 
 _RLock: Any = type(threading.RLock())
 
@@ -45,7 +51,8 @@ def wait_for(lock: Lock) -> None:
             try:
                 # An interrupt may come when the lock is taken already: it knows whose it is.
                 while not lock._is_owned():
-                    lock.acquire(timeout=_LONGEST_WAIT)
+                    if not any(map(lock.acquire, _AT_ONCE)):
+                        lock.acquire(timeout=_LONGEST_WAIT)
                 break
             except BaseException as error:
                 interrupt = error

@@ -22,35 +22,40 @@ if TYPE_CHECKING:
     from .locks import LockGrant
 
 
-class _ClosedFile:
+# What stands in for a node are classes: threads need not count who refers to these, CPython without
+# its lock included. What is asked of them is answered by their own class.
+
+
+class _OfClosed(type):
+    def __getattr__(cls, name: str) -> NoReturn:
+        raise closed_error()
+
+
+class _ClosedFile(metaclass=_OfClosed):
     """Stands in for the node, and for the file system, of a file object that was closed.
 
     So no call need ask whether it is open, and what is closed keeps nothing alive.
     """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise closed_error()
 
 
 class BufferedMeanwhileError(Exception):
     """A file object has got its buffer between two steps of a call: go through the buffer."""
 
 
-class _ThroughBuffer:
-    """Stands in for the node of a file object that reads and writes through a buffer."""
-
-    __slots__ = ()
-    content = None
-
+class _OfBuffered(type):
     @property
-    def size(self) -> NoReturn:
+    def size(cls) -> NoReturn:
         raise BufferedMeanwhileError
 
 
-CLOSED: Any = _ClosedFile()
-BUFFERED: Any = _ThroughBuffer()
+class _ThroughBuffer(metaclass=_OfBuffered):
+    """Stands in for the node of a file object that reads and writes through a buffer."""
+
+    content = None
+
+
+CLOSED: Any = _ClosedFile
+BUFFERED: Any = _ThroughBuffer
 
 
 def closed_error() -> ValueError:

@@ -9,6 +9,7 @@ from typing import Any
 from .._nodes.accounts import UnlinkedRecord
 from .._nodes.content import BlockList, Content, content_size, kept_of
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._platform import shared_dict
 from .versions import (
     FILE_NLINK,
     LINK_NLINK,
@@ -244,7 +245,7 @@ class Restoration:
         if self._done:
             return
         fs = self._fs
-        fs._directories = {"": fs._root}  # so that everybody waits for the lock
+        fs._directories = shared_dict({"": fs._root})  # so that everybody waits for the lock
         self._set_files()
         self._set_links()
         self._set_directories()
@@ -403,4 +404,6 @@ def _copy_of(version: Version) -> Version:
 
 def _all_entries(directory: Directory, state: DirectoryState) -> dict[str, Node] | None:
     """Return all entries there were, if their order is known; else only some are to be changed."""
-    return None if state.order is None else state.entries_before(directory.children)
+    if state.order is None:
+        return None
+    return shared_dict(state.entries_before(directory.children))

@@ -22,6 +22,7 @@ from .._history.versions import AccountState, Version, do_to_the_end
 from .._nodes.content import BlockList
 from .._nodes.lazy import Unloaded, UnreadBlocks, unread_content
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._platform import shared_dict
 from .._tree.tree import Tree
 
 # What is mounted replaces these in their modules, and real files are meant here.
@@ -136,7 +137,7 @@ class RealEntries:
             loaded += (children,)
 
     def _read_directory(self, path: str, directory: Directory) -> dict[str, Node]:
-        children: dict[str, Node] = {}
+        children: dict[str, Node] = shared_dict()
         with _scandir(path) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 try:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from .._platform import AnonymousMemory
 
 BLOCK_SHIFT = 16
-BLOCK_SIZE = 1 << BLOCK_SHIFT
+BLOCK_SIZE = 1 << 16  # a constant: what is computed, free threads count the references to
 _SEGMENT_SIZE = 4 << 20
 _MOST_DIRTY = (16 << 20) >> BLOCK_SHIFT
 _LOST = memoryview(bytes(BLOCK_SIZE))  # what a block shows whose memory was taken back

@@ -8,6 +8,7 @@ from .._nodes.content import content_size
 from .._nodes.kernel_files import KernelFile
 from .._nodes.lazy import Unloaded, copy_of_unread
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._platform import shared_dict
 from .._tree.tree import Tree
 
 
@@ -38,7 +39,7 @@ def copy_into(fs: Tree, source: Directory) -> None:
                 _copy_attributes(child, directory)
                 directory.account = accounts[child.account]
                 directory.account.in_use = True
-                directory.children = {}
+                directory.children = shared_dict()
                 directory.parent = new
                 directory.removed = directory.remembered = False
                 new.account.nodes += 1

@@ -12,6 +12,7 @@ from .._nodes.accounts import Account
 from .._nodes.content import BlockList, Content
 from .._nodes.lazy import Unloaded, UnreadBlocks, is_unread, unread_like
 from .._nodes.nodes import Directory, File, Node, Symlink
+from .._platform import shared_dict
 from .._tree.tree import Tree
 
 
@@ -76,7 +77,7 @@ class _View:
             self._fs._unlock()
 
     def _show_all(self, entries: dict[str, Node], parent: Directory) -> dict[str, Node]:
-        return {name: self._show(child, parent) for name, child in entries.items()}
+        return shared_dict((name, self._show(child, parent)) for name, child in entries.items())
 
     def _show(self, source: Node, parent: Directory) -> Node:
         known = self._shown.get(source)

@@ -21,6 +21,7 @@ from .._nodes.content import content_size
 from .._nodes.lazy import stored_when_read
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._paths import StrPath, directory_above
+from .._platform import shared_dict
 from .renaming import Made, Renaming
 
 
@@ -292,7 +293,7 @@ class Copying(Renaming):
             new.nlink = old.nlink
             new.removed = False
             new.remembered = False
-            new.children = {}
+            new.children = shared_dict()
             for key, child in old.children.items():
                 duplicate = type(child)()
                 if isinstance(child, Directory) and isinstance(duplicate, Directory):

@@ -14,6 +14,7 @@ from .._history.history import preserve, preserve_creation, preserve_entry
 from .._nodes.content import BlockList, content_size
 from .._nodes.nodes import Directory, File, Owner, Symlink
 from .._paths import BytesPath, StrPath, TextPath, directory_above
+from .._platform import shared_dict
 from .lookup import Lookup
 
 _UMASK = 0o022
@@ -54,7 +55,7 @@ class Creation(Lookup):
             node = Directory()
             node.nlink = 2
             node.mtime = node.ctime = node.atime = now
-            node.children = {}
+            node.children = shared_dict()
             node.removed = False
             node.remembered = False
             directory, name, other, _ = self._place(path)

@@ -15,6 +15,7 @@ from .._errors import os_error
 from .._mutex import Lock
 from .._nodes.nodes import Directory, File, MountPoint, Node, Symlink
 from .._paths import StrPath, is_plain_name
+from .._platform import shared_dict
 from .pages import Pages
 
 _MOST_REMEMBERED = 1 << 16
@@ -100,11 +101,11 @@ class Lookup(Pages):
         root.nlink = 2
         root.mtime = root.ctime = root.atime = time_ns()
         root.account = self._account
-        root.children = {}
+        root.children = shared_dict()
         root.parent = root
         root.removed = False
         root.remembered = True
-        self._directories: dict[str, Directory] = {"": root}
+        self._directories: dict[str, Directory] = shared_dict({"": root})
         self._device = id(self) & 0xFFFFFFFF  # as large a number as os.major() and os.minor() take
 
     # Questions
@@ -314,7 +315,7 @@ class Lookup(Pages):
             above.remembered = True  # before it is: an interrupt may come between
             above = above.parent
         if len(self._directories) >= _MOST_REMEMBERED:
-            self._directories = {"": self._root}
+            self._directories = shared_dict({"": self._root})
         self._directories[head] = directory
 
 

@@ -13,6 +13,7 @@ from .._history.history import forget_creation, preserve, preserve_all, preserve
 from .._nodes.accounts import Account
 from .._nodes.nodes import Directory, Node
 from .._paths import StrPath, directory_above
+from .._platform import shared_dict
 from .creation import Creation
 from .lookup import Place, is_within
 from .recounting import Crossing
@@ -73,7 +74,7 @@ class Renaming(Creation, Removal):
                 record = self._record_lost_link(replaced)
             remembered = self._directories
             if moves_directory and node.remembered:  # type: ignore[attr-defined]
-                remembered = {"": self._root}
+                remembered = shared_dict({"": self._root})
             entries, taken = old.children, new_name in new.children
             if (
                 old_name not in entries

@@ -27,11 +27,13 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
 
     Attributes:
         _plain_class: the class that asks nobody, if this is one that does.
+        _modes: the modes in which files are opened; of `dmemfs._files.modes`.
         _paths_found: where files were that somebody was asked about.
         _interception_observers: called, with the lock held, when others are asked from then on.
     """
 
     _plain_class: ClassVar[Any] = None
+    _modes: dict[str, Any]
 
     def __init__(
         self, max_bytes: int | None, max_nodes: int | None, lock: Lock | None = None

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 
 from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
-from dmemfs._platform import register_at_fork
+from dmemfs._platform import register_at_fork, shared_dict
 
 from . import opened
 from .abi import LOCK_EXCLUSIVE, LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
@@ -254,7 +254,7 @@ _NO_LOCKS = NodeLocks()
 KnownName: TypeAlias = tuple[MemoryFileSystem, str, str, str]
 """What the name of a journal says: the file system, the path, and the two parts of the path."""
 
-KNOWN_NAMES: dict[int | None, KnownName] = {}
+KNOWN_NAMES: dict[int | None, KnownName] = shared_dict()
 """Names of journals by their addresses."""
 
 OPEN_FILES = cast("dict[int, OpenFile]", opened.OPEN_FILES)

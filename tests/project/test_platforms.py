@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem
+from dmemfs import MemoryFileSystem, _platform
 from dmemfs_sqlite import copy_db, live_uri, load_db
 from tests.support.platforms import MISSING_SOMEWHERE, MODULES_MISSING_SOMEWHERE, PLATFORMS
 
@@ -71,6 +71,67 @@ def test_what_needs_callbacks_is_not_loaded_where_there_are_none() -> None:
     *lines, loaded = simulate("wasi")
     assert any(line.startswith("no live databases: live databases need ctypes") for line in lines)
     assert not {f"{module}.py" for module in loaded.split()} & set(LOADED_WITH_CALLBACKS)
+
+
+WITHOUT_LOCK = """
+import sys
+sys._is_gil_enabled = lambda: False
+sys.path.insert(0, sys.argv[1])
+from tests.support import core
+core.main()
+import contextlib, threading
+import dmemfs_sqlite
+from dmemfs import MemoryFileSystem, _mutex, _platform, mount
+from dmemfs._files.modes import OPEN_MODES
+
+assert not _platform.SEES_LAST_REFERENCE_GO
+assert (_platform.shared_dict is dict) is (sys.version_info >= (3, 14))
+entries = _platform.shared_dict(here=1)
+assert [entries.get("here"), entries.get("gone"), entries.get("gone", 2)] == [1, None, 2]
+assert len(_mutex._AT_ONCE) == 100
+
+one, other = MemoryFileSystem(), MemoryFileSystem()
+assert one._modes["rb"] is one._modes["rb"] is not other._modes["rb"] is not OPEN_MODES["rb"]
+for name in OPEN_MODES["wb"].__slots__:
+    assert getattr(one._modes["wb"], name) == getattr(OPEN_MODES["wb"], name)
+for wrong, error in (("rw", ValueError), (1, TypeError), ([], TypeError)):
+    try:
+        one.open("/file", wrong)
+    except error as caught:
+        assert "mode" in str(caught), caught
+    else:
+        raise AssertionError(wrong)
+
+def use(name):
+    one.makedirs(f"/{name}/below", exist_ok=True)
+    for number in range(50):
+        with one.open(f"/{name}/below/file", "w+b") as file:
+            file.write(bytes(100_000))
+            one.remove(f"/{name}/below/file")
+    with contextlib.closing(dmemfs_sqlite.connect(one, f"/{name}/db")) as db, db:
+        db.execute("CREATE TABLE t (a)")
+
+threads = [threading.Thread(target=use, args=(name,)) for name in "abcd"]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(30)
+assert one.quota("/").used_nodes == 13, one.stats()
+one._check()
+with mount(one, "/without-lock"), open("/without-lock/a/file", "w+") as file:
+    file.write("text")
+one._check()
+print("works without the lock")
+"""
+
+
+@pytest.mark.skipif(not _platform.HAS_MOUNTS, reason="mounts need CPython on Linux")
+def test_everything_works_without_the_lock_of_the_interpreter() -> None:
+    """What is done there, as far as it can be simulated: Python is told that it has no lock."""
+    command = [sys.executable, "-I", "-W", "error", "-c", WITHOUT_LOCK, str(PROJECT)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "works without the lock"
 
 
 def names_used(path: Path) -> Iterator[str]:

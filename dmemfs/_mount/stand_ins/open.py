@@ -234,8 +234,10 @@ class PatchedOpen(ByDescriptor):
         closefd: bool,
         frame: FrameType,
     ) -> Any:
+        mount, inner = place
+        fs = mount.fs
         try:
-            how = OPEN_MODES[mode]
+            how = fs._modes[mode]
         except (KeyError, TypeError):
             raise mode_error(mode) from None
         if encoding is not None or errors is not None or newline is not None:
@@ -244,8 +246,6 @@ class PatchedOpen(ByDescriptor):
             buffering = check_buffering(how, buffering)
         if not closefd:
             raise ValueError("Cannot use closefd=False with file name")
-        mount, inner = place
-        fs = mount.fs
         try:
             try:
                 if fs._interceptors:

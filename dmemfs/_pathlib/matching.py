@@ -140,6 +140,9 @@ class Expansion:
             parts: what is to match.
             is_there: whether it is known that there is something at `base`.
         """
+        while parts and self._is_literal(parts[0]):
+            base += f"{parts[0]}/" if parts[1:] else parts[0]
+            parts, is_there = parts[1:], False
         if not parts:
             if is_there or self._exists(base):
                 yield base
@@ -147,10 +150,6 @@ class Expansion:
         part, rest = parts[0], parts[1:]
         if part == "**":
             yield from self._select_recursively(base, rest)
-        elif part in _SPECIAL_PARTS or (
-            self._case_sensitive is None and _MAGIC.search(part) is None
-        ):
-            yield from self._select(f"{base}{part}/" if rest else base + part, rest, False)
         else:
             matches = matcher_of_name(part, self._case_sensitive)
             for entry in self._entries(base):
@@ -159,6 +158,11 @@ class Expansion:
                         yield base + entry.name
                     elif leads_to_directory(entry):
                         yield from self._select(f"{base}{entry.name}/", rest, True)
+
+    def _is_literal(self, part: str) -> bool:
+        return part in _SPECIAL_PARTS or (
+            self._case_sensitive is None and _MAGIC.search(part) is None
+        )
 
     def _select_recursively(self, base: str, parts: Sequence[str]) -> Iterator[str]:
         yield from self._select(base, parts, False)

@@ -43,8 +43,9 @@ def resolve(fs: Any, path: str, strict: Any) -> str:
             else:
                 if target is not None:
                     names = target.split("/") + names
-                    above = resolved.rpartition("/")[0]
-                    resolved = "" if target.startswith("/") else above
+                    resolved = resolved.rpartition("/")[0]
+                    if target.startswith("/"):
+                        resolved = _beginning(fs, resolved)
     return resolved or "/"
 
 
@@ -62,4 +63,17 @@ def _target(fs: Any, path: str, followed: set[str], *, is_last: bool) -> str | N
             pass  # it ends
     followed.add(path)
     target: str = fs.readlink(path)
+    if target.startswith("/") and fs._follow_absolute is not None:  # it is mounted
+        target = fs._follow_absolute(target, [], False)
     return target
+
+
+def _beginning(fs: Any, path: str) -> str:
+    """Return where the file system of a directory begins, which may be attached to this one."""
+    device = fs.stat(path or "/").st_dev
+    while path:
+        above = path.rpartition("/")[0]
+        if fs.stat(above or "/").st_dev != device:
+            break
+        path = above
+    return path

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem, QuotaExceededError
+from dmemfs import Link, MemoryFileSystem, QuotaExceededError, _platform
 from dmemfs.paths import MemoryPath
 from tests.paths.conftest import TIMES, Pair
 
@@ -29,6 +29,7 @@ PLACES_TO_CHANGE = [
     "file", "sub", "empty/", "to_file", "to_sub", "broken", "loop", "missing", "missing/below",
     "file/below", "through", "nul\0",
 ]  # fmt: skip
+needs_mounts = pytest.mark.skipif(not _platform.HAS_MOUNTS, reason="mounts need CPython on Linux")
 LONG = "x" * 256  # exists() and its like raise for it up to Python 3.13
 
 
@@ -267,6 +268,8 @@ def test_a_uri_leads_back(memory: MemoryFileSystem) -> None:
         assert memory.path(text).as_uri() == Path(text).as_uri()
     with pytest.raises(ValueError):
         memory.path("a").as_uri()
+    with pytest.raises(ValueError, match="not hosted here"):
+        memory.path().from_uri("file://elsewhere/a")
 
 
 def test_home(memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +328,11 @@ class TestOnEachPython:
         with pytest.raises(NotImplementedError):
             pair.memory.rglob("/a")
 
+    def test_what_matches_in_several_ways_is_found_once(self, memory: MemoryFileSystem) -> None:
+        (memory / "a/a/a/b").mkdir(parents=True)
+        found = sorted(str(path) for path in (memory / "").glob("**/a/**"))
+        assert found == ["/a", "/a/a", "/a/a/a", "/a/a/a/b"]
+
     def test_resolve(self, pair: Pair) -> None:
         root = pair.memory
         assert (root / "through").resolve() == root / "sub/x.txt"
@@ -345,11 +353,19 @@ class TestOnEachPython:
         assert not root.is_junction()
         assert not root.is_reserved()
         assert root.fs.path("/").is_mount()
+        (root / "to_root").symlink_to("/")
+        assert not (root / "to_root").is_mount()
 
     def test_directories_above_with_a_mode(self, memory: MemoryFileSystem) -> None:
         (memory / "a/b/c").mkdir(0o711, parents=True, parent_mode=0o700)
         modes = [(memory / place).stat().st_mode & 0o777 for place in ("a", "a/b", "a/b/c")]
         assert modes == [0o700, 0o700, 0o711]
+
+    def test_directories_above_that_do_not_all_fit(self) -> None:
+        fs = MemoryFileSystem(max_nodes=3)
+        with pytest.raises(QuotaExceededError):
+            (fs / "a/b/c").mkdir(parents=True)
+        assert fs.listdir() == []
 
 
 class TestItsPlace:
@@ -402,6 +418,58 @@ class TestItsPlace:
         (memory / "a").touch()
         with memory.fail("read", "a"), pytest.raises(OSError, match="Input/output error"):
             (memory / "a").read_bytes()
+
+
+class TestOfOneThatIs:
+    """Of a file system that is attached, mounted or closed."""
+
+    def test_attached(self, memory: MemoryFileSystem) -> None:
+        other = MemoryFileSystem.from_tree({"a": {"file": "inside"}, "to_a": Link("/a")})
+        memory.attach("/mnt/other", other)
+        top = memory / "mnt"
+        assert [str(path) for path in top.rglob("file")] == ["/mnt/other/a/file"]
+        assert [str(path) for path, _, _ in top.walk()] == ["/mnt", "/mnt/other", "/mnt/other/a"]
+        assert (top / "other").is_mount()
+        assert not top.is_mount()
+        assert (top / "other/to_a/file").resolve() == top / "other/a/file"
+        assert (top / "other/to_a/file").samefile(other / "a/file")
+        (top / "other/a").copy(memory / "copy", preserve_metadata=True)
+        assert (memory / "copy/file").read_bytes() == b"inside"
+        with pytest.raises(OSError, match="cross-device"):
+            (memory / "copy/file").rename(top / "other/file")
+        (memory / "copy/file").copy(other / "file")
+        (other / "file").move(top / "file")
+        assert not (other / "file").exists()
+        memory.detach("/mnt/other")
+        other.close()
+
+    @needs_mounts
+    def test_mounted(self, memory: MemoryFileSystem) -> None:
+        (memory / "a").mkdir()
+        with memory.mount("/mem"):
+            Path("/mem/link").symlink_to("/mem/a")
+            Path("/mem/away").symlink_to("/etc")
+            assert (memory / "link/x").resolve() == memory / "a/x"
+            assert (memory / "away/x").resolve() == memory / "away/x"
+            assert (memory / "link").is_dir()
+
+    def test_closed(self) -> None:
+        fs = MemoryFileSystem.from_tree({"a": "1"})
+        path = fs / "a"
+        fs.close()
+        assert not path.exists()
+        assert not path.info.exists()
+        for call in (path.read_bytes, path.touch, path.stat, lambda: list(path.parent.iterdir())):
+            with pytest.raises(ValueError, match="closed"):
+                call()
+
+
+def test_a_pattern_of_many_parts(memory: MemoryFileSystem) -> None:
+    deep = memory.path("/", *["d"] * 1500)
+    deep.mkdir(parents=True)
+    pattern = "/".join(["d"] * 1500)
+    assert list((memory / "").glob(pattern)) == [deep]
+    assert list((memory / "").glob(f"{pattern}/missing")) == []
 
 
 def test_warnings_of_encodings_name_who_called(tmp_path: Path) -> None:

@@ -45,9 +45,7 @@ def as_text(path: StrPath) -> str:
         ValueError: it contains a NUL character, or separates its components as Windows does.
         UnicodeEncodeError: it contains surrogates that stand for no byte.
     """
-    text = os.fspath(path)
-    if text is not path:
-        text = fspath(path)
+    text = path if path.__class__ is str else fspath(path)
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
     elif not text.isascii():
@@ -61,9 +59,15 @@ def fspath(path: StrPath) -> str | bytes:
     """Return what `os.fspath` does.
 
     Raises:
+        TypeError: it is no path, or one that is bound to a file system.
         ValueError: it is a path object of Windows, whose backslashes would all be part of one name.
     """
-    text = os.fspath(path)
+    try:
+        text = os.fspath(path)
+    except TypeError as error:
+        if not hasattr(path, "__vfspath__"):
+            raise
+        raise TypeError(f"{error}: use its own methods, or give its text, str(path)") from None
     if text is path or isinstance(text, bytes) or "\\" not in text:
         return text
     as_posix = getattr(path, "as_posix", None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from .base import Transaction
+from fsspec.transaction import Transaction  # type: ignore[import-untyped]
+
 from .staging import StagedFile
 
 
-class MemoryTransaction(Transaction):
+class MemoryTransaction(Transaction):  # type: ignore[misc]
     """Files that are written within a `with` block and appear at its end: all of them, or none."""
 
     fs: Any  # None when it is complete

@@ -60,8 +60,8 @@ class Place:
     def __init__(self, size: int, pool: BlockPool) -> None:
         if len(_places) >= MOST_PLACES:
             raise OSError("too many contents have a place of their own")
-        self.capacity: int = max(LEAST_CAPACITY, 2 * size + BLOCK_SIZE - 1 & -BLOCK_SIZE)
-        self.memory: ReservedMemory = ReservedMemory.of_size(self.capacity)
+        self.capacity = max(LEAST_CAPACITY, 2 * size + BLOCK_SIZE - 1 & -BLOCK_SIZE)
+        self.memory = ReservedMemory.of_size(self.capacity)
         self._whole = memoryview(self.memory)
         self._pool = pool
         self._at_home: dict[int, list[weakref.ref[Block]]] = {}

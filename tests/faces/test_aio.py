@@ -138,6 +138,7 @@ def test_a_method_takes_what_that_of_the_file_system_takes(name: str) -> None:
     ):
         assert (mine.kind, mine.default) == (other.kind, other.default)
     assert inspect.getdoc(ours)
+    assert ours.__qualname__ == f"AsyncFileSystem.{its.__name__}"
 
 
 def test_open_takes_what_that_of_the_file_system_takes() -> None:

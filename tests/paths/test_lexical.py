@@ -174,6 +174,7 @@ class TestComparison:
         assert memory.path("/a") != PurePosixPath("/a")
         assert memory.path("/a") != "/a"
         assert len({memory.path("/a"), memory / "a", other / "a"}) == 2
+        assert hash(memory / "a") != hash(other / "a")
         assert not (memory / "a").is_relative_to(other / "a")
 
     def test_order_is_that_of_the_names(self, memory: MemoryFileSystem) -> None:
@@ -229,6 +230,13 @@ class TestOtherPaths:
         """It would open a file of the disk."""
         with pytest.raises(TypeError):
             open(memory.path("/etc/passwd"))  # type: ignore[call-overload]
+
+    def test_methods_of_the_file_system_say_what_they_take(self, memory: MemoryFileSystem) -> None:
+        for name in ("usage", "rmtree", "open", "read_bytes", "listdir"):
+            with pytest.raises(TypeError, match=r"MemoryPath: use its own .* str\(path\)"):
+                getattr(memory, name)(memory / "a")
+        with pytest.raises(TypeError, match=r"not int$"):
+            memory.read_bytes(1)  # type: ignore[arg-type]
 
     def test_what_is_no_path(self, memory: MemoryFileSystem) -> None:
         for wrong in (b"a", 1, None):

@@ -21,7 +21,9 @@ from ._files.opening import finish, node_to_open
 from ._interception.asking import remove_interceptors
 from ._interception.attaching import Attachments, detach_all
 from ._interception.faults import Faults
-from ._interception.real import RealTrees, copy_read_only
+from ._interception.overlays import copy_overlays
+from ._interception.real import copy_read_only
+from ._interception.workspaces import Workspaces
 from ._mount.mount import Mount, require_not_mounted
 from ._nodes.accounts import limit_or_none
 from ._nodes.memory_limit import memory_limit
@@ -50,7 +52,7 @@ _BY_QUOTA: Any = "one for each 4 KiB of max_quota"
 _LEAST_NODES = 1 << 16
 
 
-class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Attachments):
+class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, Workspaces, Attachments):
     """A file system in memory, with a tree of its own, POSIX behaviour and hard quotas.
 
     All methods take paths as `str`, `bytes` or `os.PathLike`; there is no current directory, and
@@ -65,8 +67,9 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
     - Names: rename, replace, move, remove, unlink, link, symlink, readlink.
     - Attributes: chmod, chown, utime.
     - Paths as objects: path.
+    - Real directories to work in: add_real, changes, apply, discard.
     - To look at: tree.
-    - In tests: from_tree, to_tree, fail, add_real.
+    - In tests: from_tree, to_tree, fail.
     - Other file systems inside of it: attach, detach.
     - For the whole process: mount, publish, unpublish, published.
     - Space: usage, stats, statvfs, quota, set_quota.
@@ -326,6 +329,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, RealTrees, Atta
             self._unlock()
         other._account.guard_memory(root.min_free_memory)
         copy_read_only(self, other)
+        copy_overlays(self, other)
         return other
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from .._nodes.lazy import Unloaded, UnreadBlocks, unread_content
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._platform import shared_dict
 from .._tree.tree import Tree
+from .overlays import Overlay
 
 # What is mounted replaces these in their modules, and real files are meant here.
 _open = io.open
@@ -38,10 +39,19 @@ class RealEntries:
 
     All of it happens with the lock of the file system held, since it may come in the middle of an
     operation.
+
+    Args:
+        fs: the file system.
+        overlay: what remembers what was looked at, if it may be changed.
     """
 
-    def __init__(self, fs: Tree) -> None:
+    def __init__(self, fs: Tree, overlay: Overlay | None = None) -> None:
         self._reference = weakref.ref(fs)  # what is not loaded refers to this
+        self._overlay = overlay
+
+    def _in(self, fs: Tree) -> RealEntries:
+        """Return what loads the same into another file system."""
+        return RealEntries(fs, None if self._overlay is None else self._overlay.twin_in(fs))
 
     @property
     def _fs(self) -> Tree:
@@ -79,6 +89,8 @@ class RealEntries:
             status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns,
         )  # fmt: skip
         node.account = parent.account
+        if self._overlay is not None:
+            self._overlay.see(path, status, node)
         return node
 
     def show_directory(self, path: str, directory: Directory) -> None:
@@ -98,7 +110,7 @@ class RealEntries:
             return entries[0]
 
         def load_again(fs: Tree, copy: Directory) -> None:
-            RealEntries(fs).show_directory(path, copy)
+            self._in(fs).show_directory(path, copy)
 
         directory.children = Unloaded(load, load_again)
 
@@ -152,7 +164,7 @@ class RealEntries:
     def _unread(self, path: str, file: File, parent: Directory) -> BlockList:
         blocks = UnreadBlocks(
             partial(self._read_file, path, weakref.ref(file), file.size, parent),
-            lambda fs, copy, its_parent: RealEntries(fs)._unread(path, copy, its_parent),
+            lambda fs, copy, its_parent: self._in(fs)._unread(path, copy, its_parent),
         )
         return unread_content(self._fs._pool, file.size, blocks)
 

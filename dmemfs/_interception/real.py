@@ -16,6 +16,7 @@ from .._tree.renaming import Made
 from .._tree.tree import Tree
 from .asking import Request, find_path, intercept, path_asked_for
 from .loading import RealEntries
+from .overlays import Overlay, place_shown
 
 # What is mounted replaces these in their module, and the disk is meant here.
 _stat = os.stat
@@ -77,7 +78,8 @@ class RealTrees(Tree):
                 directory, name = self._place_for_new(shown, is_directory=True)
                 account = directory.account
                 account.require(0, 1, shown)
-                node = RealEntries(self).make_node(real, status, directory)
+                overlay = Overlay(real, place_shown(shown)) if writable else None
+                node = RealEntries(self, overlay).make_node(real, status, directory)
                 if node is None:
                     raise ValueError(f"{path!r} is neither a file nor a directory")
                 now = time_ns()
@@ -93,6 +95,8 @@ class RealTrees(Tree):
             directory.nlink += is_directory
             directory.mtime = directory.ctime = now
             directory.children[name] = node
+            if overlay is not None:
+                self._overlays = (*self._overlays, overlay)
             if writable and os.fsdecode(shown) == real:
                 self._writable_in_place = (*self._writable_in_place, real)
         finally:

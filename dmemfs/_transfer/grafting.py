@@ -37,12 +37,13 @@ def capture(tree: Tree, path: StrPath) -> list[Entry]:
     try:
         if not tree._try_lock(False):
             tree._wait_for_lock()
-        return _entries_of(tree._find_directory(path))
+        return entries_below(tree._find_directory(path))
     finally:
         tree._unlock()
 
 
-def _entries_of(top: Directory) -> list[Entry]:
+def entries_below(top: Node) -> list[Entry]:
+    """Return the entries of a node and all below it, with the lock held."""
     entries: list[Entry] = []
     first: dict[Node, str] = {}
     pending: list[tuple[Node, str]] = [(top, "")]

@@ -52,7 +52,7 @@ def close_tree(tree: Tree) -> None:
         if not tree._try_lock(False):
             tree._wait_for_lock()
         if tree._root is not _CLOSED:
-            _forget_what_is_not_loaded(tree._root)
+            forget_what_is_not_loaded(tree._root)
             _remove_all(tree)
             tree._directories = {}
             tree._root = _CLOSED
@@ -61,7 +61,8 @@ def close_tree(tree: Tree) -> None:
         tree._unlock()
 
 
-def _forget_what_is_not_loaded(top: Directory) -> None:
+def forget_what_is_not_loaded(top: Directory) -> None:
+    """Let real directories that nobody has looked into be empty: they are about to go."""
     directories = [top]
     for directory in directories:
         if is_unloaded(directory):

@@ -30,7 +30,10 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
         _modes: the modes in which files are opened; of `dmemfs._files.modes`.
         _paths_found: where files were that somebody was asked about.
         _interception_observers: called, with the lock held, when others are asked from then on.
+        _overlays: what is real and may be changed, see `dmemfs._interception.overlays`.
     """
+
+    _overlays: tuple[Any, ...] = ()
 
     _plain_class: ClassVar[Any] = None
     _modes: dict[str, Any]

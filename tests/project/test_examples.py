@@ -34,6 +34,17 @@ EXPECTED = {
     "rollback_in_tests.py": ["Ran 3 tests", "OK"],
     "live_templates.py": ["Ran 3 tests", "OK"],
     "sqlite_in_tests.py": ["Ran 3 tests", "OK"],
+    "workspace.py": [
+        "refused: No space left on device: 20,000,000 bytes requested",
+        "--- a/hello/__init__.py",
+        '-    return "Hello " + name',
+        '+    return f"Hello {name}!"',
+        'on the disk still:     return "Hello " + name',
+        "applied: /work/tests, /work/tests/test_hello.py, /work/hello/__init__.py",
+        'on the disk now:     return f"Hello {name}!"',
+        "not applied: README.md: ",
+        "the workspace has: Theirs, and longer.",
+    ],
     "zip_in_memory.py": [
         "files: /reports.tar.gz /reports.zip /reports/north.csv /reports/south.csv",
         "sum of the counts in the ZIP archive: 54",

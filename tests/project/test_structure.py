@@ -167,10 +167,10 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
 def test_the_public_methods_of_the_file_system() -> None:
     public = {name for name in dir(dmemfs.MemoryFileSystem) if not name.startswith("_")}
     names = """
-        access add_real attach chmod chown clone close copy copy_tree detach exists export_archive
-        export_as_bytesio export_tree fail from_tree get_size glob import_archive
-        import_tree is_dir is_file is_symlink iter_export_tree link listdir lock lstat
-        makedirs mkdir mount move open pack path publish published quota read_bytes read_text
+        access add_real apply attach changes chmod chown clone close copy copy_tree detach discard
+        exists export_archive export_as_bytesio export_tree fail from_tree get_size glob
+        import_archive import_tree is_dir is_file is_symlink iter_export_tree link listdir lock
+        lstat makedirs mkdir mount move open pack path publish published quota read_bytes read_text
         readlink remove rename replace restore rmdir rmtree rollback scandir set_quota snapshot stat
         stats statvfs symlink to_tree tree truncate unlink unpack unpublish usage utime walk
         write_bytes write_text

@@ -25,7 +25,8 @@ _NativePath = Any
 """str, or bytes where names are bytes to the system."""
 
 
-def _native(path: DiskPath) -> _NativePath:
+def native_path(path: DiskPath) -> _NativePath:
+    """Return a path of the disk in the form in which names are given to the system."""
     return os.fsdecode(path) if _platform.IS_WINDOWS else os.fsencode(path)
 
 
@@ -64,7 +65,7 @@ def read_tree(top: DiskPath) -> list[Entry]:
 
     Complexity: O(nodes).
     """
-    native = _native(top)
+    native = native_path(top)
     status = os.stat(native)
     if not stat.S_ISDIR(status.st_mode):
         raise os_error(errno.ENOTDIR, top)
@@ -184,7 +185,7 @@ def write_tree(entries: Sequence[Entry], target: DiskPath, meter: Meter) -> None
     Raises:
         FileExistsError: something is at `target` that is no empty directory.
     """
-    goal = os.path.realpath(_native(target))
+    goal = os.path.realpath(native_path(target))
     if os.path.lexists(goal) and (not os.path.isdir(goal) or os.listdir(goal)):
         raise FileExistsError(
             errno.EEXIST, "it is there already; name a new or an empty directory", target
@@ -196,9 +197,9 @@ def write_tree(entries: Sequence[Entry], target: DiskPath, meter: Meter) -> None
     try:
         for entry in entries:
             meter.begin(entry.path)
-            _make(entry, place, directories, meter)
+            make_entry(entry, place, directories, meter)
         for path, entry in reversed(directories):
-            _set_metadata(path, entry)
+            set_metadata(path, entry)
         if _platform.IS_WINDOWS and os.path.isdir(goal):
             os.rmdir(goal)
         os.rename(place, goal)
@@ -210,9 +211,10 @@ def write_tree(entries: Sequence[Entry], target: DiskPath, meter: Meter) -> None
         raise
 
 
-def _make(
+def make_entry(
     entry: Entry, place: _NativePath, directories: list[tuple[_NativePath, Entry]], meter: Meter
 ) -> None:
+    """Make what an entry says below a place; directories get their attributes in the end."""
     path = _below(place, entry.path)
     if entry.kind == "directory":
         if entry.path:
@@ -232,7 +234,7 @@ def _make(
                 _write_all(file, piece)
                 meter.add(len(piece))
             file.truncate(entry.size)
-    _set_metadata(path, entry)
+    set_metadata(path, entry)
 
 
 def _below(place: _NativePath, path: str) -> _NativePath:
@@ -249,7 +251,8 @@ def _write_all(file: Any, data: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _set_metadata(path: _NativePath, entry: Entry) -> None:
+def set_metadata(path: _NativePath, entry: Entry) -> None:
+    """Give what was made the attributes of its entry, as far as the system lets this process."""
     if entry.metadata is None:
         return
     mode, owner, atime, mtime, _ = entry.metadata

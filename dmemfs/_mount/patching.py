@@ -27,9 +27,10 @@ from sys import getrefcount
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
+from .collector import objects_of
 from .descriptors import DescriptorTable
 from .likeness import take_name
-from .references import PACKAGE, Pair, Place, find_places, held_weakly, module_namespace, objects_of
+from .references import PACKAGE, Pair, Place, find_places, held_weakly, module_namespace
 from .stand_ins.attributes import PatchedAttributes, StandInStatxResult
 from .stand_ins.descriptors import PatchedDescriptors
 from .stand_ins.entries import PatchedEntries, StandInDirEntry

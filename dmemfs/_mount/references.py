@@ -26,6 +26,8 @@ from types import (
 )
 from typing import Any
 
+from .collector import referrers
+
 PACKAGE = __name__.partition(".")[0]
 
 Pair = tuple[Any, Any]
@@ -39,7 +41,6 @@ module_namespace: Callable[[Any], dict[str, Any]]
 module_namespace = vars(ModuleType)["__dict__"].__get__
 _IS_MADE_AT_RUN_TIME = 1 << 9
 _MOST_LEVELS = 3
-_AT_ONCE = 256
 _LEVELS_TO_NAMESPACES = 3  # `sys.modules`, a module, its namespace
 _FIELDS_OF_PARTIAL = ("func", "args")
 
@@ -263,7 +264,7 @@ def find_places(
     wanted = tuple(wanted)
     places: list[Place] = []
     tuples: list[Any] = []
-    for referrer in _referrers(wanted, None if anew else _LEVELS_TO_NAMESPACES):
+    for referrer in referrers(wanted, None if anew else _LEVELS_TO_NAMESPACES):
         kind = type(referrer)
         if id(referrer) in own or issubclass(kind, (Place, _Strong)):
             continue
@@ -292,7 +293,7 @@ def held_weakly(places: list[Place]) -> list[tuple[Place, Place]]:
         return []
     held = {id(place.held): place.held for place in places}
     owners: dict[int, tuple[Any, type[Place]]] = {}
-    for referrer in _referrers(tuple(held.values()), 0):
+    for referrer in referrers(tuple(held.values()), 0):
         kind = type(referrer)
         if kind is FunctionType:
             if id(referrer.__kwdefaults__) in held:
@@ -307,38 +308,6 @@ def held_weakly(places: list[Place]) -> list[tuple[Place, Place]]:
             owner, made = owners[place.key[0]]
             found.append((place, made(owner, place.key[1], place.pair)))
     return found
-
-
-def _referrers(wanted: tuple[Any, ...], depth: int | None) -> list[Any]:
-    """Return the objects that refer to one of those wanted, each once.
-
-    Args:
-        depth: how far from `sys.modules` to look at what the garbage collector leaves alone.
-    """
-    found = gc.get_referrers(*wanted)
-    if gc.get_freeze_count():  # the collector no longer looks at what `gc.freeze` was told of
-        known = set(map(id, found))
-        found += [each for each in _reachable_referrers(wanted, depth) if id(each) not in known]
-    return found
-
-
-def _reachable_referrers(wanted: tuple[Any, ...], depth: int | None) -> Iterator[Any]:
-    """Yield those of them that can be reached from a module, which takes ten times as long."""
-    ids = set(map(id, wanted))
-    seen = set(ids)
-    level: list[Any] = [sys.modules]
-    while level and depth != 0:
-        depth = None if depth is None else depth - 1
-        for start in range(0, len(level), _AT_ONCE):
-            some = level[start : start + _AT_ONCE]
-            if not ids.isdisjoint(map(id, gc.get_referents(*some))):
-                for each in some:
-                    if not ids.isdisjoint(map(id, gc.get_referents(each))):
-                        yield each
-        reached = {id(each): each for each in gc.get_referents(*level)}
-        level = [each for number, each in reached.items() if number not in seen]
-        seen.update(reached)
-        level = [each for each in level if gc.is_tracked(each)]
 
 
 def _exchanged(found: tuple[Any, ...], pair_of: Mapping[int, Pair]) -> Pair | None:
@@ -471,30 +440,3 @@ def _raw_dictionary(instance: Any) -> dict[str, Any]:
             found = descriptor.__get__(instance)
             return found if type(found) is dict else {}
     return {}
-
-
-def objects_of(roots: Iterable[Any], borders: Iterable[Any]) -> list[Any]:
-    """Return all that belongs to stand-ins: what they reach without leaving the package.
-
-    Args:
-        roots: the stand-ins.
-        borders: what belongs to others, or to no search.
-    """
-    seen = set(map(id, borders))
-    found: list[Any] = []
-    level = list(roots)
-    while level:
-        found += level
-        seen.update(map(id, level))
-        reached = {id(each): each for each in gc.get_referents(*level)}
-        level = [each for number, each in reached.items() if number not in seen and _belongs(each)]
-    return found
-
-
-def _belongs(thing: Any) -> bool:
-    kind = type(thing)
-    if issubclass(kind, (type, ModuleType, CodeType, BuiltinFunctionType, weakref.ref)):
-        return False
-    if kind is dict and "__builtins__" in thing:
-        return False
-    return gc.is_tracked(thing)

@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import pickle
+import subprocess
 import sys
 import types
 import weakref
@@ -373,3 +374,33 @@ def test_a_dictionary_of_a_derived_class_is_not_asked() -> None:
     with mount(MemoryFileSystem(), "/mem"):
         assert dict.get(kept, "stat") is os.stat
     assert dict.get(kept, "stat") is os.stat
+
+
+WITH_FROZEN_OBJECTS = """
+import gc, os, types
+from dmemfs._mount.references import find_places
+
+get_referents = gc.get_referents
+made = []
+
+
+def always_more(*objects):
+    # As in a process whose other threads make objects as quickly as these are looked at.
+    made.append([])
+    return [*get_referents(*objects), made[-1]]
+
+
+kept = types.SimpleNamespace(stat=os.stat)
+gc.freeze()
+gc.get_referents = always_more
+for place in find_places([os.stat], {id(os.stat): (os.stat, os.lstat)}, set(), anew=True):
+    place.exchange(forth=True)
+print(kept.stat is os.lstat)
+"""
+
+
+def test_objects_that_come_into_being_do_not_keep_the_search_busy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_FROZEN_OBJECTS], capture_output=True, text=True, timeout=50
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -13,9 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import _platform
+from ._arguments import parse_size
+from ._errors import ArchiveError, PackError, QuotaExceededError
 from ._memory_filesystem import MemoryFileSystem
 from ._transfer.entries import Entry
 from ._transfer.progress import Progress, ProgressBar
+from ._version import __version__
 
 EXIT_FAILURE = 1
 # What a shell reports for a program that Ctrl-C or a closed pipe has ended.
@@ -23,6 +26,16 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_BROKEN_PIPE = 141
 
 _FORMATS = ("zip", "tar", "gztar", "bztar", "xztar")
+# What errors advise, as methods and as commands have it.
+_WORDS = {
+    "pack() makes one, and import_archive() reads other archives": (
+        "the command pack makes one, and import reads other archives"
+    ),
+    "Give one, as format='zip' or 'gztar',": "Give one, as --format zip or --format gztar,",
+    "remove files or raise max_quota": "give a larger --max-quota",
+    "remove files or raise max_nodes": "give a larger --max-quota, of which it is a part",
+    "make the directory first, by os.makedirs()": "make the directory first",
+}
 _LETTERS = {"directory": "d", "file": "-", "symlink": "l", "link": "h"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,12 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success, 1 for bad input or what does not fit, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name that the terminal cannot show must not end the program.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        options.run(options)
+        if options.run is None:
+            parser.print_help()
+        else:
+            options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("\ninterrupted; nothing was left behind", file=sys.stderr)
@@ -53,10 +70,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BROKEN_PIPE
     except (OSError, ValueError, OverflowError) as error:
         sys.stdout.flush()
-        text = f"error: {error}\n".encode(sys.stderr.encoding or "ascii", "backslashreplace")
+        text = f"error: {_in_words_of_the_command_line(error, options)}\n".encode(
+            sys.stderr.encoding or "ascii", "backslashreplace"
+        )
         sys.stderr.write(text.decode(sys.stderr.encoding or "ascii"))
         return EXIT_FAILURE
     return 0
+
+
+def _in_words_of_the_command_line(error: Exception, options: argparse.Namespace) -> str:
+    """Return what an error says, with the file that it is about, and commands for methods."""
+    if isinstance(error, QuotaExceededError):
+        text = str(error.strerror)  # its path is one in memory
+    elif isinstance(error, PackError):
+        text = f"{options.pack}: {error}"
+    elif isinstance(error, ArchiveError):
+        text = f"{options.archive}: {error}"
+    else:
+        text = str(error)
+    for words_of_methods, ours in _WORDS.items():
+        text = text.replace(words_of_methods, ours)
+    return text
+
+
+def _size(text: str) -> int:
+    """Return the bytes that an argument of a command says."""
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of bytes, or a size such as 64MiB; not {text!r}"
+        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,7 +108,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python3 -m dmemfs",
         description="Trees of files in one file: packs, and archives that are only let in whole.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"dmemfs-sqlite {__version__}")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> Any:
         added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
@@ -92,9 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     for each in (pack, unpack, taking, giving):
         each.add_argument(
             "--max-quota",
-            type=int,
-            metavar="BYTES",
-            help="the most bytes of content to hold in memory (default: half of the memory)",
+            type=_size,
+            metavar="SIZE",
+            help="the most content to hold in memory, in bytes or as 64MiB (default: half of it)",
         )
     return parser
 

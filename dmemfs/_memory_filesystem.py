@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, Self, get_overloads, overload
 
 from . import _paths
+from ._arguments import by_name, byte_count, seconds, whole_number
 from ._errors import NotCopyable
 from ._files.locks import DEFAULT_LOCK_TIMEOUT, LockGrant, LockTable, is_shared
 from ._files.modes import (
@@ -80,46 +80,43 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, Workspaces, Att
     - Its end: close.
 
     Args:
-        max_quota: the most bytes of file content; a write beyond it fails before anything is
-            allocated. Holes do not count. The default is half of the memory that this process may
-            use (its cgroup's limit, otherwise the machine's), as tmpfs does. None sets no limit.
+        max_quota: the most bytes of file content, as a number or a text such as "64 MiB"; a write
+            beyond it fails before anything is allocated. Holes do not count. The default is half of
+            the memory that this process may use (its cgroup's limit, otherwise the machine's), as
+            tmpfs does. None sets no limit.
         max_nodes: the most files, directories and symbolic links, the root included; a link counts
             once more for each 512 characters of its target. The default is one for each 4 KiB of
             `max_quota`, as tmpfs does, and at least 65,536. None sets no limit.
-        min_free_memory: bytes that have to stay available to this process (to its cgroup, else in
-            the machine): growth that would leave less fails like growth beyond the quota. Asked
-            for at most once per 16 MiB of growth, more often only when less than that is left.
-            None does not ask.
+        min_free_memory: bytes, as for `max_quota`, that have to stay available to this process (to
+            its cgroup, else in the machine): growth that would leave less fails like growth beyond
+            the quota. Asked for at most once per 16 MiB of growth, more often only when less than
+            that is left. None does not ask.
 
     Raises:
-        ValueError: a limit is negative, or `max_nodes` leaves no room for the root.
+        ValueError: a limit is negative or a text that says no size, or `max_nodes` leaves no room
+            for the root.
+        TypeError: a limit is something else.
     """
 
+    @by_name
     def __init__(
         self,
         *,
-        max_quota: int | None = _HALF_OF_MEMORY,
+        max_quota: int | str | None = _HALF_OF_MEMORY,
         max_nodes: int | None = _BY_QUOTA,
-        min_free_memory: int | None = None,
+        min_free_memory: int | str | None = None,
     ) -> None:
         if max_quota is _HALF_OF_MEMORY:
-            max_quota = memory_limit() // 2
-        elif max_quota is not None:
-            max_quota = operator.index(max_quota)
-            if max_quota < 0:
-                raise ValueError("max_quota must be None (no limit) or at least 0 bytes")
+            most = memory_limit() // 2
+        else:
+            most = byte_count(max_quota, "max_quota")
         if max_nodes is _BY_QUOTA:
-            max_nodes = None if max_quota is None else max(max_quota >> 12, _LEAST_NODES)
-        elif max_nodes is not None:
-            max_nodes = operator.index(max_nodes)
-            if max_nodes < 1:
-                raise ValueError("max_nodes must be None (no limit) or at least 1, for the root")
-        if min_free_memory is not None:
-            min_free_memory = operator.index(min_free_memory)
-            if min_free_memory < 0:
-                raise ValueError("min_free_memory must be None (no guard) or at least 0 bytes")
-        super().__init__(max_quota, max_nodes)
-        self._account.guard_memory(min_free_memory)
+            max_nodes = None if most is None else max(most >> 12, _LEAST_NODES)
+        else:
+            max_nodes = whole_number(max_nodes, "max_nodes", least=1, because=", for the root")
+        spared = byte_count(min_free_memory, "min_free_memory", none="no guard")
+        super().__init__(most, max_nodes)
+        self._account.guard_memory(spared)
         self._locks = LockTable()
         self._modes = modes_of_tree()
 
@@ -287,6 +284,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, Workspaces, Att
             self._empty(node)
         return node, grant
 
+    @by_name
     def lock(
         self, path: StrPath, *, shared: bool = False, timeout: float | None = None
     ) -> LockGrant:
@@ -447,7 +445,7 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, Workspaces, Att
         return self._locks.acquire(
             node,
             shared=shared,
-            timeout=DEFAULT_LOCK_TIMEOUT if timeout is None else timeout,
+            timeout=DEFAULT_LOCK_TIMEOUT if timeout is None else seconds(timeout),
             filename=os.fspath(path),
         )
 

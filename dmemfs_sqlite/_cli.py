@@ -6,10 +6,12 @@ import argparse
 import contextlib
 import io
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
 
 from dmemfs import _platform
+from dmemfs._version import __version__
 
 EXIT_FAILURE = 1
 # What a shell reports for a program that Ctrl-C or a closed pipe has ended.
@@ -27,11 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success, 1 for bad input or a mismatch, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name that the terminal cannot show must not end the program.
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
+        if options.run is None:
+            parser.print_help()
+            return 0
         return int(options.run(options))
     except KeyboardInterrupt:
         print("\ninterrupted; nothing was left on disk", file=sys.stderr)
@@ -48,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python3 -m dmemfs_sqlite",
         description="SQLite databases in memory that survive their last connection.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    version = f"dmemfs-sqlite {__version__}, SQLite {sqlite3.sqlite_version}"
+    parser.add_argument("--version", action="version", version=version)
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
         help="take a database through a whole life in memory and check that nothing is lost",

@@ -8,8 +8,11 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
+from .._arguments import by_name
+from .._entering import Block
 from .._errors import os_error
 from .._paths import StrPath
 from .mount import process
@@ -26,8 +29,8 @@ class _Signature(NamedTuple):
     ino: int
 
 
-@contextmanager
-def materialize(path: StrPath, *, write_back: bool = False, copy: bool = True) -> Iterator[str]:
+@by_name
+def materialize(path: StrPath, *, write_back: bool = False, copy: bool = True) -> Block[str]:
     """Give a real copy of a mounted file or directory, until the end of the `with` block.
 
     The copy has the same name, modes and times, in a new directory for temporary files, on tmpfs
@@ -43,8 +46,9 @@ def materialize(path: StrPath, *, write_back: bool = False, copy: bool = True) -
             programs can open: what they write is in the mount at once. For one file, and not for
             what resolves the path or makes files beside it, as SQLite and h5py do.
 
-    Yields:
-        The path of the copy, which this process can see and write too, even in isolation.
+    Returns:
+        The context manager of the block, which gives the path of the copy: this process can see and
+        write it too, even in isolation.
 
     Raises:
         FileNotFoundError: there is nothing.
@@ -53,6 +57,12 @@ def materialize(path: StrPath, *, write_back: bool = False, copy: bool = True) -
 
     Complexity: O(bytes).
     """
+    make = partial(_materialized, path, write_back=write_back, copy=copy)
+    return Block(make, f"materialize({path!r})")
+
+
+@contextmanager
+def _materialized(path: StrPath, *, write_back: bool, copy: bool) -> Iterator[str]:
     given = os.path.abspath(os.fsdecode(path))
     if process.table.locate(given) is None:
         yield given

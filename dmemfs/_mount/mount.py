@@ -15,6 +15,8 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from .. import _platform
+from .._arguments import by_name, several_paths
+from .._entering import warn_never_entered
 from .._errors import NotCopyable, report_unraisable
 from .._interception.attaching import attachments_of
 from .._mutex import Mutex
@@ -59,6 +61,7 @@ class Mount(NotCopyable):
 
     _session: _Session | None = None
     _inner: tuple[Mount, ...] = ()  # of what is attached
+    _was_entered = True  # until there is something to enter
 
     def __init__(
         self,
@@ -68,13 +71,23 @@ class Mount(NotCopyable):
         passthrough: Iterable[StrPath] = (),
         writable: Iterable[StrPath] = (),
     ) -> None:
+        if not isinstance(fs, Tree) or isinstance(point, Tree):
+            raise TypeError(
+                "a file system is mounted at a path, as mount(fs, '/mem'): not "
+                f"{type(fs).__name__} at {type(point).__name__}"
+            )
         self.fs = fs
         text = posixpath.abspath(os.fsdecode(point))
         self.point: str = text[1:] if text.startswith("//") else text
-        self._extra = tuple(os.path.abspath(os.fsdecode(path)) for path in passthrough)
-        self._writable = tuple(os.path.abspath(os.fsdecode(path)) for path in writable)
+        self._extra = tuple(
+            os.path.abspath(os.fsdecode(path)) for path in several_paths(passthrough, "passthrough")
+        )
+        self._writable = tuple(
+            os.path.abspath(os.fsdecode(path)) for path in several_paths(writable, "writable")
+        )
         if (self._extra or self._writable) and self.point != "/":
             raise ValueError("passthrough and writable go with the isolated mode, mount(fs, '/')")
+        self._was_entered = False
 
     def __fspath__(self) -> str:
         return self.point
@@ -88,6 +101,7 @@ class Mount(NotCopyable):
             process.end_what_was_left()
             if self._session is not None:
                 raise RuntimeError(f"{self!r} is mounted already; call mount() for another one")
+            self._was_entered = True
             session = _Session(self, self._prepared())
             try:
                 self._session = session
@@ -139,6 +153,8 @@ class Mount(NotCopyable):
     def __del__(self) -> None:
         if self._session is not None:  # nobody else can end it any more
             self._leave()
+        elif not self._was_entered:
+            warn_never_entered(self, f"mount(fs, {self.point!r})")
 
     def _leave(self) -> list[tuple[str, CodeType, int]]:
         """Undo all of it, and return what was left open."""
@@ -368,6 +384,7 @@ def require_not_mounted(fs: Tree) -> None:
             raise OSError(errno.EBUSY, text, mounted.point)
 
 
+@by_name
 def mount(
     fs: Tree,
     point: StrPath = "/mem",
@@ -396,6 +413,8 @@ def mount(
     Raises:
         ValueError: `passthrough` or `writable` is given for another mount point than the root.
         NotImplementedError: on entry, elsewhere than on Linux with CPython.
+
+    One that is never entered does nothing; a ResourceWarning says so.
 
     What is left open at the end of the block is reported by a ResourceWarning at the line that
     opened it.

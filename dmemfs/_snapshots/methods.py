@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .._entering import Block
 from .._errors import os_error
 from .._history.history import is_in_operation, keep_version, release_dropped, restore_version
 from .._history.versions import Version
@@ -89,16 +90,22 @@ class Snapshots(Tree):
         finally:
             self._unlock()
 
-    @contextmanager
-    def rollback(self) -> Iterator[Snapshot]:
+    def rollback(self) -> Block[Snapshot]:
         """Undo everything that is done inside of a `with` block, on success too.
 
-        Yields:
-            The snapshot that is restored at the end of the block, and closed.
+        Returns:
+            The context manager of the block, which gives the snapshot that is restored at the end
+            of the block, and closed. It is a decorator, too.
 
         Raises:
             OSError, RuntimeError: as `restore`.
+
+        Without a block it does nothing; a ResourceWarning says so.
         """
+        return Block(self._rolling_back, "fs.rollback()")
+
+    @contextmanager
+    def _rolling_back(self) -> Iterator[Snapshot]:
         with self.snapshot() as snapshot:
             try:
                 yield snapshot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -41,9 +42,16 @@ Nested: TypeAlias = "_ByText | _ByPath | Mapping[StrPath, Content]"
 
 def plant(fs: Tree, tree: Nested) -> None:
     """Make the files that nested dictionaries describe, in an empty file system."""
+    if not isinstance(tree, Mapping):
+        raise TypeError(
+            f"a tree is a mapping, such as {{'a.txt': 'text', 'dir': {{}}}}, not a "
+            f"{type(tree).__name__}"
+        )
     pending: list[tuple[str, Nested]] = [("/", tree)]
     for directory, entries in pending:
         for name, value in entries.items():
+            if not isinstance(name, str | bytes | os.PathLike):
+                raise TypeError(f"a name in {directory!r} is {name!r}: it must be str or a path")
             path = _paths.join(directory, _paths.as_text(name).lstrip("/"))
             if isinstance(value, Mapping):
                 fs.makedirs(path, exist_ok=True)

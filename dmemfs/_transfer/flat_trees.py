@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from .. import _paths
+from .._arguments import bytes_of
 from .._history.versions import shared_content
 from .._nodes.content import BlockList
 from .._nodes.nodes import Directory, File, MountPoint, Node
@@ -45,10 +46,12 @@ def put_files(tree: Tree, files: Mapping[Any, bytes]) -> None:
         tree: where.
         files: the content by path.
     """
-    contents = {
-        _paths.as_text(path): data if type(data) is bytes else bytes(memoryview(data))
-        for path, data in dict(files).items()
-    }
+    if not isinstance(files, Mapping):
+        raise TypeError(
+            "tree must be a mapping from paths to bytes, or a directory of the disk, not "
+            f"{type(files).__name__}"
+        )
+    contents = {_paths.as_text(path): bytes_of(data, path) for path, data in files.items()}
     undo: list[Callable[[], object]] = []
     try:
         if not tree._try_lock(False):

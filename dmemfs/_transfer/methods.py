@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import (
     overload,
 )
 
+from .._arguments import by_name
 from .._errors import ArchiveError, PackError
 from .._paths import StrPath
 from .._tree.tree import Tree
@@ -68,6 +70,7 @@ class Transfer(Tree):
 
     # Packs
 
+    @by_name
     def pack(
         self,
         file: DiskPath | Writable,
@@ -104,6 +107,7 @@ class Transfer(Tree):
             write_pack(entries, target, compress, meter)
 
     @classmethod
+    @by_name
     def unpack(
         cls,
         file: DiskPath | Readable,
@@ -164,6 +168,7 @@ class Transfer(Tree):
         plant(fs, tree)
         return fs
 
+    @by_name
     def to_tree(self, path: StrPath = "/", *, encoding: str | None = "utf-8") -> dict[str, Any]:
         """Return what is below a directory as nested dictionaries, all as of one moment.
 
@@ -241,6 +246,7 @@ class Transfer(Tree):
     def import_tree(
         self, tree: DiskPath, path: StrPath = "/", *, progress: Progress | None = None
     ) -> None: ...
+    @by_name
     def import_tree(
         self,
         tree: Mapping[Any, bytes] | DiskPath,
@@ -273,6 +279,7 @@ class Transfer(Tree):
                 raise TypeError("path and progress are for a directory of the disk")
             put_files(self, cast(Mapping[Any, bytes], tree))
             return
+        _require_on_disk(self, tree, "for a directory in here there is copy_tree()")
         from .formats.disk import naming_paths_as_text, read_tree
 
         with naming_paths_as_text():
@@ -285,6 +292,7 @@ class Transfer(Tree):
     def export_tree(
         self, prefix: StrPath = "/", *, target: DiskPath, progress: Progress | None = None
     ) -> None: ...
+    @by_name
     def export_tree(
         self,
         prefix: StrPath = "/",
@@ -327,6 +335,7 @@ class Transfer(Tree):
 
     # Archives
 
+    @by_name
     def import_archive(
         self,
         file: DiskPath | Readable,
@@ -362,6 +371,7 @@ class Transfer(Tree):
         """
         if format is not None:
             _check_format(format)
+        _require_on_disk(self, file, "for a file in here give fs.open(path, 'rb')")
         with open_source(file) as opened:
             _require_seekable(opened)
             if format == "zip" or (format is None and _begins_like_a_zip(opened)):
@@ -371,9 +381,14 @@ class Transfer(Tree):
             else:
                 from .formats.tar import read_tar
 
-                entries = read_tar(opened, lambda count: require_room(self, count, path))
+                entries = read_tar(
+                    opened,
+                    lambda count: require_room(self, count, path),
+                    "neither a zip nor a tar archive" if format is None else "no tar archive",
+                )
             bring_in(self, entries, path, _refused_member, progress)
 
+    @by_name
     def export_archive(
         self,
         file: DiskPath | Writable,
@@ -443,6 +458,15 @@ def _format_of(file: object) -> ArchiveFormat:
     raise ValueError(
         "which format? Give one, as format='zip' or 'gztar', or a name that ends in .zip or .tar.gz"
     )
+
+
+def _require_on_disk(fs: Tree, file: object, instead: str) -> None:
+    """Say where a file was looked for that is in this file system, and not on the disk."""
+    if is_path(file):
+        path: Any = file
+        if not os.path.lexists(path) and fs.exists(path):
+            text = f"{os.strerror(errno.ENOENT)} on the disk; {instead}"
+            raise FileNotFoundError(errno.ENOENT, text, os.fsdecode(path))
 
 
 def _require_seekable(file: Any) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from typing import NamedTuple
 
+from .._arguments import by_name, byte_count, whole_number
 from .._history.history import preserve_all
 from .._nodes.accounts import Account, limit_or_none
 from .._nodes.nodes import Directory
@@ -35,8 +35,9 @@ class Quota(NamedTuple):
 class Quotas(Lookup):
     """Limits what is below single directories."""
 
+    @by_name
     def set_quota(
-        self, path: StrPath, max_bytes: int | None, *, max_nodes: int | None = None
+        self, path: StrPath, max_bytes: int | str | None, *, max_nodes: int | None = None
     ) -> None:
         """Limit what is below a directory, in place of any limit that it had.
 
@@ -49,32 +50,33 @@ class Quotas(Lookup):
         Args:
             path: the directory, which is not counted itself. For the root, the limits are those of
                 the whole file system.
-            max_bytes: the most bytes of content; None for no limit.
+            max_bytes: the most bytes of content, as a number or a text such as "64 MiB"; None for
+                no limit.
             max_nodes: the most files, directories and links; None for no limit.
 
         Raises:
             QuotaExceededError: what is there does not fit; nothing has changed.
             NotADirectoryError: `path` is no directory.
-            ValueError: a limit is negative.
+            ValueError: a limit is negative, or a text that says no size.
 
         Complexity: O(nodes below).
         """
-        max_bytes, max_nodes = _limit(max_bytes, "max_bytes"), _limit(max_nodes, "max_nodes")
+        limits = byte_count(max_bytes, "max_bytes"), whole_number(max_nodes, "max_nodes")
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
             directory = self._find_directory(path)
             if directory is self._root:
-                self._account.set_limits(max_bytes, max_nodes, path)
+                self._account.set_limits(*limits, path)
                 return
             account, outer = directory.account, directory.parent.account
-            unlimited = max_bytes is None and max_nodes is None
+            unlimited = limits == (None, None)
             if unlimited and account is not outer:
                 self._change_account(directory, outer, path)
             elif account is not outer:
-                account.set_limits(max_bytes, max_nodes, path)
+                account.set_limits(*limits, path)
             elif not unlimited:
-                self._change_account(directory, Account(max_bytes, max_nodes, outer), path)
+                self._change_account(directory, Account(*limits, outer), path)
         finally:
             self._unlock()
 
@@ -138,11 +140,3 @@ class Quotas(Lookup):
             move.begun = True
         finally:
             move.complete()
-
-
-def _limit(limit: int | None, name: str) -> int | None:
-    if limit is not None:
-        limit = operator.index(limit)
-        if limit < 0:
-            raise ValueError(f"{name} must be None (no limit) or at least 0")
-    return limit

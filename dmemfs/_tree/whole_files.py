@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from time import time_ns
 
+from .._arguments import byte_count, bytes_of
 from .._paths import StrPath
 from .creation import Creation
 from .storage import FixedCursor
@@ -48,7 +49,11 @@ class WholeFiles(Creation):
             IsADirectoryError: it is a directory.
             QuotaExceededError: it does not fit; nothing has changed.
         """
-        content = data if type(data) is bytes else bytes(memoryview(data))
+        content = (
+            data
+            if type(data) is bytes
+            else bytes_of(data, path, for_text="for text there is write_text()")
+        )
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()
@@ -98,7 +103,9 @@ class WholeFiles(Creation):
             The number of characters.
         """
         if not isinstance(data, str):
-            raise TypeError(f"data must be str, not {type(data).__name__}")
+            raise TypeError(
+                f"data must be str, not {type(data).__name__}; for bytes there is write_bytes()"
+            )
         encoding = io.text_encoding(encoding)
         buffer = io.BytesIO()
         text = io.TextIOWrapper(buffer, encoding, errors, newline)
@@ -107,17 +114,19 @@ class WholeFiles(Creation):
         self.write_bytes(path, buffer.getvalue())
         return len(data)
 
-    def export_as_bytesio(self, path: StrPath, max_size: int | None = None) -> io.BytesIO:
+    def export_as_bytesio(self, path: StrPath, max_size: int | str | None = None) -> io.BytesIO:
         """Return a copy of a file in an `io.BytesIO`, which no quota counts.
 
         Args:
             path: the file.
-            max_size: the most bytes to export; None sets no limit.
+            max_size: the most bytes to export, as a number or a text such as "64 MiB"; None sets
+                no limit.
 
         Raises:
             ValueError: the file is larger than `max_size`.
         """
+        most = byte_count(max_size, "max_size")
         data = self.read_bytes(path)
-        if max_size is not None and len(data) > max_size:
-            raise ValueError(f"{path!r} has {len(data):,} bytes, more than max_size={max_size:,}")
+        if most is not None and len(data) > most:
+            raise ValueError(f"{path!r} has {len(data):,} bytes, more than max_size={most:,}")
         return io.BytesIO(data)

@@ -21,6 +21,19 @@ class SnapshotFileSystem(Protocol):
         """Open a file for reading ("rb") or writing ("wb")."""
 
 
+def require_file_system(fs: object, call: str) -> None:
+    """Raise TypeError for what cannot open files, such as a path that should come second.
+
+    Args:
+        fs: what was given.
+        call: what is right to write.
+    """
+    if not callable(getattr(fs, "open", None)):
+        raise TypeError(
+            f"fs must be a file system, with open(path, mode), and not {fs!r}: write {call}"
+        )
+
+
 def read_file(fs: SnapshotFileSystem, path: PathLike) -> bytes:
     """Return the whole content of a file."""
     with fs.open(as_text(path), "rb") as file:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple, Self
 
 from dmemfs import MemoryFileSystem
+from dmemfs._arguments import by_name
 
 from .._engine.image import BadImageError, ImageHeader, read_header
 from .._engine.integrity import DAMAGE, integrity_problems
@@ -19,7 +20,7 @@ from .._live.committed import needs_care, read_committed
 from .._vfs.paths import PathLike
 from .convert import with_page_size
 from .copy import SHORT_BUSY_TIMEOUT, Database, Progress, opened_image
-from .filesystem import SnapshotFileSystem, read_file
+from .filesystem import SnapshotFileSystem, read_file, require_file_system
 
 Check = Literal["quick", "full"] | None
 
@@ -27,6 +28,7 @@ Check = Literal["quick", "full"] | None
 _MEMDB_SIZE_LIMIT = 1 << 30
 
 
+@by_name
 def load_db(
     fs: SnapshotFileSystem,
     path: PathLike,
@@ -64,6 +66,7 @@ def load_db(
     Complexity:
         Linear in the size of the database.
     """
+    require_file_system(fs, "load_db(fs, path, uri)")
     require_memory_uri(uri)
     if check not in ("quick", "full", None):
         raise ValueError(f"check must be 'quick', 'full' or None, not {check!r}")

@@ -6,15 +6,17 @@ import sqlite3
 from functools import partial
 
 from dmemfs import MemoryFileSystem
+from dmemfs._arguments import by_name
 
 from .._engine.waiting import Deadline
 from .._vfs.opened import require_not_open
 from .._vfs.paths import PathLike, canonical_path, has_sidecars, remove_sidecars, text_of
 from .copy import Database, Progress
-from .filesystem import SnapshotFileSystem
+from .filesystem import SnapshotFileSystem, require_file_system
 from .publish import publish_file
 
 
+@by_name
 def save_db(
     fs: SnapshotFileSystem,
     path: PathLike,
@@ -50,6 +52,7 @@ def save_db(
     Complexity:
         Linear in the size of the database, with one copy of it in memory.
     """
+    require_file_system(fs, "save_db(fs, path, conn)")
     if not hasattr(conn, "backup"):
         raise TypeError(f"conn must be a connection of sqlite3, not {type(conn).__name__}")
     image = Database(conn, Deadline(timeout), name).committed_image(progress)

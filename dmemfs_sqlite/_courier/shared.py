@@ -11,6 +11,8 @@ import warnings
 import weakref
 from typing import Any, Self
 
+from dmemfs._arguments import by_name, seconds
+
 from .._engine.memory_database import connect_memory
 from .._engine.sql import query_value
 from .._engine.uri import memory_uri, require_memory_uri
@@ -18,7 +20,7 @@ from .._engine.waiting import Deadline, WaitingConnection, work_mutex
 from .._errors import UnsavedError
 from .._vfs.paths import PathLike
 from .copy import Database
-from .filesystem import SnapshotFileSystem
+from .filesystem import SnapshotFileSystem, require_file_system
 from .load import Check, load_db
 from .save import save_db
 
@@ -44,6 +46,7 @@ class SharedDatabase:
         check: How the file is checked when it is loaded: "quick", "full" or None.
     """
 
+    @by_name
     def __init__(
         self,
         fs: SnapshotFileSystem,
@@ -52,9 +55,10 @@ class SharedDatabase:
         timeout: float = 5.0,
         check: Check = "quick",
     ) -> None:
+        require_file_system(fs, "SharedDatabase(fs, path)")
         self._fs = fs
         self._path = os.fsdecode(path)
-        self._timeout = timeout
+        self._timeout = seconds(timeout)
         self._check = check
         self._uri = memory_uri(f"shared-{os.getpid()}-{next(_numbers)}")
         # Guards the fields below; nobody waits for a database lock while holding it,

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from urllib.parse import quote, unquote
 
 from dmemfs import MemoryFileSystem
+from dmemfs._arguments import by_name, whole_number
 
 from .._engine.waiting import Deadline, work_mutex
 from .._errors import SnapshotError
@@ -66,13 +67,16 @@ class SnapshotStore:
         keep: How many versions are kept after a save; None keeps all.
     """
 
+    @by_name
     def __init__(
         self, fs: SnapshotFileSystem, directory: PathLike, *, keep: int | None = None
     ) -> None:
-        if keep is not None and keep < 1:
-            raise ValueError(f"keep must be at least 1, or None for all, not {keep}")
+        whole_number(keep, "keep", least=1, none="all")
         if not (hasattr(fs, "listdir") or hasattr(fs, "ls")):
-            raise TypeError(f"{type(fs).__name__} can neither listdir() nor ls()")
+            raise TypeError(
+                f"fs must be a file system, and {fs!r} can neither listdir() nor ls(): write "
+                "SnapshotStore(fs, directory)"
+            )
         self._fs = fs
         self._directory = os.fsdecode(directory)
         self._keep = keep
@@ -88,6 +92,7 @@ class SnapshotStore:
         names = list_directory(self._fs, self._directory)
         return sorted(version for version in map(_parse, names) if version is not None)
 
+    @by_name
     def save(
         self,
         conn: sqlite3.Connection,

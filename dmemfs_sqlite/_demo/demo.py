@@ -58,10 +58,12 @@ def run_demo(
     """
     start = time.perf_counter()
     uri = memory_uri(f"demo-{os.getpid()}-{secrets.token_hex(4)}")
-    write("A SQLite database that lives in memory and survives its last connection\n")
-    write(f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {uri}\n\n")
+    heading = (
+        "A SQLite database that lives in memory and survives its last connection\n"
+        f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {uri}\n\n"
+    )
     try:
-        contents = _round_trip(StepReport(write), file, uri, progress)
+        contents = _round_trip(StepReport(write, heading), file, uri, progress)
     except (OSError, MemoryError, sqlite3.Error, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno != errno.ENOSPC:
             raise

@@ -7,16 +7,24 @@ from collections.abc import Callable
 
 
 class StepReport:
-    """Numbered steps with their results, and the time since the one before."""
+    """Numbered steps with their results, and the time since the one before.
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    Args:
+        write: gets the report.
+        heading: what comes before the first step, once that is done.
+    """
+
+    def __init__(self, write: Callable[[str], object], heading: str) -> None:
         self._write = write
+        self._heading = heading
         self._number = 0
         self._since = time.perf_counter()
 
     def step(self, title: str, result: str, *further: str) -> None:
         elapsed = (time.perf_counter() - self._since) * 1000
         self._number += 1
+        if self._number == 1:
+            self._write(self._heading)
         self._write(f"{self._number:>2}  {title:<8} {elapsed:>9,.1f} ms   {result}\n")
         for line in further:
             self._write(f"{'':<28}{line}\n")

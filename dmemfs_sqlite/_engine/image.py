@@ -69,7 +69,9 @@ def read_header(image: bytes | bytearray | memoryview) -> ImageHeader:
         raise BadImageError("the file is empty (0 bytes), no database was ever written to it")
     start = bytes(image[: len(MAGIC)])
     if start != MAGIC[: len(start)]:
-        raise BadImageError("not a SQLite database (it does not begin with 'SQLite format 3')")
+        raise BadImageError(
+            "not a SQLite database, or an encrypted one (it does not begin with 'SQLite format 3')"
+        )
     if length < HEADER_SIZE:
         raise BadImageError(f"truncated: {length} bytes, but the header alone takes {HEADER_SIZE}")
     raw = bytes(image[:HEADER_SIZE])

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
+from dmemfs._arguments import by_name
+
 from .._errors import UnsafeURIError
 
 Engine = Literal["memdb", "shared-cache"]
@@ -60,6 +62,7 @@ class URIExplanation:
     suggestion: str | None
 
 
+@by_name
 def memory_uri(name: str, *, engine: Engine | None = None) -> str:
     """Return the URI of a named in-memory database that every thread can join.
 
@@ -76,6 +79,8 @@ def memory_uri(name: str, *, engine: Engine | None = None) -> str:
     Raises:
         ValueError: The name is empty, too long or holds a NUL, or no such engine exists.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a database must be str, not {type(name).__name__}")
     if len(name.encode()) > _LONGEST_NAME:
         raise ValueError(f"a name may have up to {_LONGEST_NAME} bytes, not {len(name.encode())}")
     if not name or "\x00" in name:
@@ -125,6 +130,7 @@ def explain_uri(uri: str) -> URIExplanation:
     Returns:
         The explanation; no database of that name is opened.
     """
+    _require_text(uri)
     if not uri.startswith("file:"):
         return _explain_plain_name(uri)
     try:
@@ -154,12 +160,16 @@ def require_memory_uri(uri: str) -> URIExplanation:
     Raises:
         UnsafeURIError: It would reach the disk, be silently private, or not open at all.
     """
-    if not isinstance(uri, str):
-        raise TypeError(f"the URI of a database must be str, not {type(uri).__name__}")
+    _require_text(uri)
     explanation = explain_uri(uri)
     if explanation.problem is not None:
         raise UnsafeURIError(uri, explanation.problem, explanation.suggestion)
     return explanation
+
+
+def _require_text(uri: object) -> None:
+    if not isinstance(uri, str):
+        raise TypeError(f"the URI of a database must be str, not {type(uri).__name__}")
 
 
 def _parse(uri: str) -> tuple[str, dict[str, str]]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from dmemfs._arguments import seconds
 from dmemfs._mutex import Mutex
 
 from .._errors import BusyError
@@ -49,7 +50,7 @@ class Deadline:
     """A moment that pauses approach but never pass."""
 
     def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
+        self.timeout = seconds(timeout)
         self._end = time.monotonic() + timeout
         self._pause = _FIRST_PAUSE
 

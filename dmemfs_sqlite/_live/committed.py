@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from dmemfs import MemoryFileSystem
+from dmemfs._arguments import by_name
 
 from .._engine.image import ROLLBACK_VERSIONS, VERSIONS
 from .._engine.journals import JOURNAL_MAGIC, apply_wal, roll_back, super_journal
@@ -25,12 +26,14 @@ from .._vfs.paths import (
     canonical_path,
     has_content,
     remove_sidecars,
+    require_memory_file_system,
     text_of,
 )
 
 _Result = TypeVar("_Result")
 
 
+@by_name
 def copy_db(
     fs: MemoryFileSystem, source: PathLike, target: PathLike, *, timeout: float = 5.0
 ) -> None:
@@ -53,6 +56,7 @@ def copy_db(
     Complexity:
         O(blocks), without their bytes.
     """
+    require_memory_file_system(fs)
     path, new = canonical_path(fs, text_of(source)), canonical_path(fs, text_of(target))
     copy = partial(_copy_all, fs, path, new)
     at_rest(fs, path, Deadline(timeout), lambda: fs._do_all_or_nothing(copy))

@@ -10,14 +10,16 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from dmemfs import MemoryFileSystem
+from dmemfs._arguments import by_name
 
 from .._errors import LiveDatabaseUnavailable
 from .._platform import callback_obstacle
-from .._vfs.paths import PathLike, text_of
+from .._vfs.paths import PathLike, require_memory_file_system, text_of
 
 Journal = Literal["file", "memory"]
 
 
+@by_name
 def connect(
     fs: MemoryFileSystem,
     path: PathLike,
@@ -57,6 +59,7 @@ def connect(
     return _means().open_connection(fs, module, uri, connect_kwargs)
 
 
+@by_name
 def live_uri(
     fs: MemoryFileSystem,
     path: PathLike,
@@ -90,8 +93,7 @@ def live_uri(
 def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleType) -> str:
     if journal not in ("file", "memory"):
         raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
-    if not isinstance(fs, MemoryFileSystem):
-        raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
+    require_memory_file_system(fs)
     fs, text = fs._where(text_of(path))
     uri = f"file:{_quoted(text)}?vfs={_means().library_of(module).name_of(fs)}"
     return f"{uri}&journal=memory" if journal == "memory" else uri

@@ -18,6 +18,11 @@ SIDECARS = ("-journal", "-wal")
 _MOST_LINKS = 40
 
 
+def require_memory_file_system(fs: object) -> None:
+    if not isinstance(fs, MemoryFileSystem):
+        raise TypeError(f"fs must be a MemoryFileSystem, not {type(fs).__name__}")
+
+
 def text_of(path: PathLike) -> str:
     """Return a path as text.
 

@@ -512,6 +512,7 @@ def test_virtual_descriptors_are_no_descriptors_of_the_kernel() -> None:
 def test_the_public_function_and_the_method_are_the_same() -> None:
     assert dmemfs.mount is mount
     fs = MemoryFileSystem()
-    assert type(fs.mount("/mem")) is type(mount(fs, "/mem"))
+    with fs.mount("/mem") as one, mount(fs, "/other") as other:
+        assert type(one) is type(other)
     with pytest.raises(ValueError, match="passthrough"):
         mount(fs, "/mem", passthrough=["/etc"])

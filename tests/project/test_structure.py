@@ -42,7 +42,7 @@ PUBLIC_MODULES = {
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "dmemfs": (
         {"_platform"},
-        {"_errors", "_mutex", "_paths"},
+        {"_arguments", "_entering", "_errors", "_mutex", "_paths", "_version"},
         {"_nodes"},
         {"_history"},
         {"_tree"},
@@ -280,7 +280,7 @@ def test_the_file_system_knows_nothing_of_sqlite() -> None:
             assert name.split(".")[0] not in {"dmemfs_sqlite", "sqlite3"}, name_of(path)
 
 
-SHARED = {"dmemfs._mutex", "dmemfs._platform"}
+SHARED = {"dmemfs._arguments", "dmemfs._mutex", "dmemfs._platform", "dmemfs._version"}
 
 
 def test_the_sqlite_package_uses_what_is_public_only() -> None:

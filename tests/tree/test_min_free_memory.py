@@ -214,7 +214,7 @@ def test_is_not_negative(wrong: int) -> None:
         MemoryFileSystem(min_free_memory=wrong)
 
 
-@pytest.mark.parametrize("wrong", ["1", 1.5])
+@pytest.mark.parametrize("wrong", [b"1", 1.5])
 def test_is_a_whole_number(wrong: Any) -> None:
     with pytest.raises(TypeError):
         MemoryFileSystem(min_free_memory=wrong)

@@ -16,7 +16,7 @@ from ... import _paths, _platform
 from ..._errors import os_error
 from ..entries import CHUNK_SIZE, Entry, Metadata, Pieces, Segment
 from ..progress import Meter
-from .streams import DiskPath
+from .streams import DiskPath, require_directory
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
 _SET_ID = stat.S_ISUID | stat.S_ISGID
@@ -191,6 +191,7 @@ def write_tree(entries: Sequence[Entry], target: DiskPath, meter: Meter) -> None
             errno.EEXIST, "it is there already; name a new or an empty directory", target
         )
     above, name = os.path.split(goal)
+    require_directory(above)
     dot, end = (".", ".partial") if isinstance(name, str) else (b".", b".partial")
     place = tempfile.mkdtemp(prefix=dot + name[:100] + dot, suffix=end, dir=above)
     directories: list[tuple[_NativePath, Entry]] = []

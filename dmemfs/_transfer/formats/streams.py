@@ -132,10 +132,21 @@ def open_target(file: DiskPath | Writable) -> Iterator[Target]:
         os.replace(name, path)
 
 
+def require_directory(path: str | bytes) -> None:
+    """Raise FileNotFoundError for a directory of the disk that something is to be made in."""
+    if not os.path.lexists(path):
+        raise FileNotFoundError(
+            errno.ENOENT,
+            f"{os.strerror(errno.ENOENT)}; make the directory first, by os.makedirs()",
+            os.fsdecode(path),
+        )
+
+
 @contextmanager
 def _new_file_beside(path: str) -> Iterator[tuple[BinaryIO, str]]:
     """Make a file in the directory of `path`; if the block raises, remove it."""
     directory, name = os.path.split(path)
+    require_directory(directory)
     while True:
         other = os.path.join(directory, f".{name[:100]}.{os.urandom(4).hex()}.partial")
         try:

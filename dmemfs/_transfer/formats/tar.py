@@ -52,13 +52,16 @@ def write_tar(
     writer.finish()
 
 
-def read_tar(file: Any, require: Callable[[int], object]) -> list[Entry]:
+def read_tar(
+    file: Any, require: Callable[[int], object], otherwise: str = "no tar archive"
+) -> list[Entry]:
     """Return the entries of a tar archive, compressed or not, whose data is read later.
 
     Args:
         file: a seekable binary file, at the beginning of the archive.
         require: raises if so many bytes do not fit. It is asked before each member is skipped, so
             that a small archive of enormous members is not decompressed for hours.
+        otherwise: what the file is, if it is no tar archive.
 
     Raises:
         ArchiveError: it is damaged, or holds what cannot be let in.
@@ -78,7 +81,7 @@ def read_tar(file: Any, require: Callable[[int], object]) -> list[Entry]:
     except ArchiveError:
         raise
     except _DAMAGE as error:
-        raise ArchiveError(f"it is no tar archive, or a damaged one: {error}") from error
+        raise ArchiveError(f"it is {otherwise}, or a damaged one: {error}") from error
 
 
 def _members(

@@ -130,7 +130,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(command in output for command in ("demo", "check", "inspect"))
 
 
-@pytest.mark.parametrize("arguments", [[], ["unknown"], ["check"], ["inspect"]])
+@pytest.mark.parametrize("arguments", [["unknown"], ["check"], ["inspect"]])
 def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

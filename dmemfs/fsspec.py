@@ -27,7 +27,9 @@ try:
     from fsspec.utils import read_block, stringify_path, tokenize  # type: ignore[import-untyped]
 except ImportError as error:
     raise ImportError(
-        "fsspec is needed here: python3 -m pip install 'dmemfs-sqlite[fsspec]'", name="fsspec"
+        "fsspec is needed here: python3 -m pip install 'dmemfs-sqlite[fsspec]', or '.[fsspec]' "
+        "in a checkout",
+        name="fsspec",
     ) from error
 
 from . import _paths

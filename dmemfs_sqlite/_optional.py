@@ -15,7 +15,11 @@ def require(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        # What a package needs itself may be what is missing.
+        missing = (error.name or module).partition(".")[0]
+        for_what = "" if module.startswith(missing) else f", by {module}"
         raise ImportError(
-            f"{module} is needed here: python3 -m pip install 'dmemfs-sqlite[{extra}]'",
-            name=module,
+            f"{missing} is needed here{for_what}: python3 -m pip install 'dmemfs-sqlite[{extra}]', "
+            f"or '.[{extra}]' in a checkout",
+            name=missing,
         ) from error

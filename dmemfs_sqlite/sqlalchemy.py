@@ -15,19 +15,26 @@ run into each other. Here every checkout has a connection of its own to one data
 
 from __future__ import annotations
 
+import posixpath
+import re
 import sqlite3
+import sys
+import warnings
 import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
 
 from ._courier.shared import SharedDatabase
 from ._engine.memory_database import connect_memory
+from ._engine.pragmas import Pragmas
 from ._engine.uri import memory_uri, require_memory_uri
-from ._live.connect import Journal, connect
+from ._errors import UnsafeURIError
+from ._live.connect import Journal, connect, live_uri
 from ._optional import require
 from ._vfs.paths import PathLike
 
@@ -35,11 +42,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+_URL = re.compile(r"sqlite(?:\+\w+)?://(.*)", re.DOTALL)
+_ATTACH = re.compile(r"\s*ATTACH\s+(?:DATABASE\s+)?(?:'([^']*)')?", re.IGNORECASE)
+_DISK = "win32" if sys.platform == "win32" else "unix"
+"""SQLite's own VFS of the disk."""
+
 _OURS = ("creator", "async_creator", "poolclass", "pool", "connect_args")
 
 
 def create_engine(
-    database: str | SharedDatabase, *, timeout: float = 30.0, **engine_options: Any
+    database: str | SharedDatabase,
+    *,
+    timeout: float = 30.0,
+    pragmas: Pragmas | None = None,
+    **engine_options: Any,
 ) -> Engine:
     """Return an engine whose connections all use one database in memory.
 
@@ -48,6 +64,7 @@ def create_engine(
             database lives until `engine.dispose()`; a SharedDatabase is saved then. If that
             fails, SQLAlchemy only logs it: close the SharedDatabase yourself, which raises.
         timeout: Seconds that a statement waits for the locks of other connections.
+        pragmas: What every connection sets by PRAGMA statements, such as `{"foreign_keys": "on"}`.
         engine_options: Options of `sqlalchemy.create_engine`, apart from those about
             connections and pools, which are chosen here. No thread waits for a connection
             unless `max_overflow` is given.
@@ -57,11 +74,15 @@ def create_engine(
 
     Raises:
         ImportError: SQLAlchemy is not installed.
-        UnsafeURIError: The URI would reach the disk or be silently private.
+        UnsafeURIError: The URI would reach the disk or be silently private, or is one of
+            SQLAlchemy's own.
         TypeError: An option is given that is chosen here.
+
+    ATTACH of a plain path opens one more database in memory there, and not that file; a warning
+    says so.
     """
     sqlalchemy = require("sqlalchemy", "sqlalchemy")
-    source = _Source(database, timeout, engine_options)
+    source = _Source(database, timeout, pragmas, engine_options)
     engine: Engine = sqlalchemy.create_engine(
         "sqlite://",
         creator=source.connect,
@@ -73,13 +94,18 @@ def create_engine(
 
 
 def create_async_engine(
-    database: str | SharedDatabase, *, timeout: float = 30.0, **engine_options: Any
+    database: str | SharedDatabase,
+    *,
+    timeout: float = 30.0,
+    pragmas: Pragmas | None = None,
+    **engine_options: Any,
 ) -> AsyncEngine:
     """Return an asyncio engine, through aiosqlite, on one database in memory.
 
     Args:
         database: As for `create_engine`.
         timeout: As for `create_engine`.
+        pragmas: As for `create_engine`.
         engine_options: Options of `sqlalchemy.ext.asyncio.create_async_engine`, with the
             same exceptions.
 
@@ -91,7 +117,7 @@ def create_async_engine(
         UnsafeURIError: The URI would reach the disk or be silently private.
         TypeError: An option is given that is chosen here.
     """
-    source = _Source(database, timeout, engine_options)
+    source = _Source(database, timeout, pragmas, engine_options)
     engine = _async_engine(source.connect, engine_options)
     _release_with(engine.sync_engine, source)
     return engine
@@ -103,6 +129,7 @@ def create_live_engine(
     *,
     journal: Journal = "file",
     timeout: float = 30.0,
+    pragmas: Pragmas | None = None,
     **engine_options: Any,
 ) -> Engine:
     """Return an engine on a live database.
@@ -116,6 +143,7 @@ def create_live_engine(
         path: The database, which is made if it is missing, in a directory that exists.
         journal: As for `dmemfs_sqlite.connect`.
         timeout: Seconds that a statement waits for the locks of other connections.
+        pragmas: As for `create_engine`.
         engine_options: As for `create_engine`, without those about a pool.
 
     Returns:
@@ -127,10 +155,17 @@ def create_live_engine(
     """
     sqlalchemy = require("sqlalchemy", "sqlalchemy")
     _refuse_ours(engine_options)
+    live_uri(fs, path, journal=journal)  # which refuses now what every connection would refuse
     engine: Engine = sqlalchemy.create_engine(
         "sqlite://",
         creator=partial(
-            connect, fs, path, journal=journal, timeout=timeout, check_same_thread=False
+            connect,
+            fs,
+            path,
+            journal=journal,
+            timeout=timeout,
+            pragmas=pragmas,
+            check_same_thread=False,
         ),
         poolclass=sqlalchemy.NullPool,
         **engine_options,
@@ -144,6 +179,7 @@ def create_async_live_engine(
     *,
     journal: Journal = "file",
     timeout: float = 30.0,
+    pragmas: Pragmas | None = None,
     **engine_options: Any,
 ) -> AsyncEngine:
     """Return an asyncio engine, through aiosqlite, on a live database.
@@ -153,6 +189,7 @@ def create_async_live_engine(
         path: As for `create_live_engine`.
         journal: As for `dmemfs_sqlite.connect`.
         timeout: As for `create_live_engine`.
+        pragmas: As for `create_engine`.
         engine_options: As for `create_async_engine`.
 
     Returns:
@@ -165,14 +202,15 @@ def create_async_live_engine(
     """
     _refuse_ours(engine_options)
     engine_options.setdefault("max_overflow", -1)
-    return _async_engine(
-        partial(connect, fs, path, journal=journal, timeout=timeout), engine_options
-    )
+    live_uri(fs, path, journal=journal)  # as for `create_live_engine`
+    open_database = partial(connect, fs, path, journal=journal, timeout=timeout, pragmas=pragmas)
+    return _async_engine(open_database, engine_options)
 
 
 def _async_engine(
     open_database: Callable[[], sqlite3.Connection], engine_options: dict[str, Any]
 ) -> AsyncEngine:
+    require("greenlet", "sqlalchemy")  # which SQLAlchemy would ask for later, and by other names
     asyncio = require("sqlalchemy.ext.asyncio", "sqlalchemy")
     aiosqlite = require("aiosqlite", "sqlalchemy")
 
@@ -197,26 +235,81 @@ def _refuse_ours(engine_options: dict[str, Any]) -> None:
         raise TypeError(f"{', '.join(chosen)}: chosen here, and not to be given")
 
 
+def _require_name(database: object) -> None:
+    """Refuse what is meant for other functions: SQLAlchemy's URLs, and file systems."""
+    if isinstance(database, MemoryFileSystem):
+        raise TypeError("a file of a file system is opened by create_live_engine(fs, path)")
+    url = _URL.fullmatch(str(database))
+    if url is None and isinstance(database, str):
+        return
+    if url is None:
+        raise TypeError(f"database must be str or a SharedDatabase, not {type(database).__name__}")
+    name = posixpath.splitext(posixpath.basename(url[1]))[0]
+    raise UnsafeURIError(
+        str(database),
+        "it is a URL for SQLAlchemy's own create_engine(), and a database in memory has a name "
+        "here; a file of a file system is opened by create_live_engine(fs, path)",
+        "main" if name in ("", ":memory:") else name,
+    )
+
+
+def _warn_of_attach(engine: Engine, database: str) -> None:
+    """Have the engine warn of files that are not opened, because this is a memdb database.
+
+    What is attached to a connection takes its VFS.
+    """
+
+    def warn(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        match = _ATTACH.match(statement)
+        if match is None:
+            return
+        path = match[1]
+        if path is None:
+            values = parameters.values() if isinstance(parameters, dict) else parameters
+            path = next(iter(values), "")
+        if isinstance(path, str) and path not in ("", ":memory:") and "vfs=" not in path:
+            plain = path.removeprefix("file:").partition("?")[0]
+            warnings.warn(
+                f"ATTACH {path!r} on {database!r} opens one more database in memory, of that name, "
+                f"and no file: for the file write 'file:{quote(plain)}?vfs={_DISK}'",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    require("sqlalchemy.event", "sqlalchemy").listen(engine, "before_cursor_execute", warn)
+
+
 class _Source:
     """Where an engine gets its connections from."""
 
     def __init__(
-        self, database: str | SharedDatabase, timeout: float, engine_options: dict[str, Any]
+        self,
+        database: str | SharedDatabase,
+        timeout: float,
+        pragmas: Pragmas | None,
+        engine_options: dict[str, Any],
     ) -> None:
         _refuse_ours(engine_options)
+        if not isinstance(database, SharedDatabase):
+            _require_name(database)
         engine_options.setdefault("max_overflow", -1)
         # The pool gives a connection to one thread at a time, but not always to the same.
-        options = {"timeout": timeout, "check_same_thread": False}
+        options: dict[str, Any] = {
+            "timeout": timeout,
+            "pragmas": pragmas,
+            "check_same_thread": False,
+        }
         self._mutex = Mutex()
         self._keeper: sqlite3.Connection | None = None
         self._open: Callable[[], sqlite3.Connection]
         if isinstance(database, SharedDatabase):
             self._uri = None
+            self.uri = database.uri
             self._open = lambda: database.connect(**options)
         else:
             uri = database if database.startswith("file:") else memory_uri(database)
             require_memory_uri(uri)
-            self._uri = uri
+            self._uri = self.uri = uri
             self._open = lambda: connect_memory(uri, **options)
 
     def connect(self) -> sqlite3.Connection:
@@ -235,6 +328,8 @@ class _Source:
 
 
 def _release_with(engine: Engine, source: _Source) -> None:
+    if require_memory_uri(source.uri).engine == "memdb":
+        _warn_of_attach(engine, source.uri)
     event = require("sqlalchemy.event", "sqlalchemy")
     event.listen(engine, "engine_disposed", lambda _engine: source.release())
     weakref.finalize(engine, source.release)

@@ -99,7 +99,8 @@ class SharedDatabase:
         """Open a connection; the first one loads the file.
 
         Args:
-            connect_kwargs: Arguments of `sqlite3.connect`, such as `isolation_level`.
+            connect_kwargs: Arguments of `sqlite3.connect`, such as `isolation_level`; and
+                `pragmas`, what to set by PRAGMA statements, such as `{"foreign_keys": "on"}`.
 
         Returns:
             A connection whose close() is counted.

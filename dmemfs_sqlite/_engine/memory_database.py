@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from .library import native_library
+from .pragmas import Pragmas, set_pragmas
 from .uri import require_memory_uri
 from .waiting import WaitingConnection
 
@@ -13,12 +14,15 @@ from .waiting import WaitingConnection
 _NO_SIZE_LIMIT = 1 << 47
 
 
-def connect_memory(uri: str, *, timeout: float = 5.0, **connect_kwargs: Any) -> sqlite3.Connection:
+def connect_memory(
+    uri: str, *, timeout: float = 5.0, pragmas: Pragmas | None = None, **connect_kwargs: Any
+) -> sqlite3.Connection:
     """Open a database in memory that may grow and whose locks are waited for.
 
     Args:
         uri: A named database in memory, or ":memory:".
         timeout: Seconds to wait for a lock.
+        pragmas: What to set by PRAGMA statements.
         connect_kwargs: Further arguments of `sqlite3.connect`; a `factory` is used as it is.
 
     Raises:
@@ -32,4 +36,5 @@ def connect_memory(uri: str, *, timeout: float = 5.0, **connect_kwargs: Any) -> 
     library = native_library(connection)
     if engine == "memdb" and library is not None:
         library.raise_size_limit(connection, _NO_SIZE_LIMIT)
+    set_pragmas(connection, pragmas)
     return connection

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from dmemfs import MemoryFileSystem
 from dmemfs._arguments import by_name
 
+from .._engine.pragmas import Pragmas, set_pragmas
 from .._errors import LiveDatabaseUnavailable
 from .._platform import callback_obstacle
 from .._vfs.paths import PathLike, require_memory_file_system, text_of
@@ -27,6 +28,7 @@ def connect(
     journal: Journal = "file",
     module: ModuleType = sqlite3,
     delete_on_close: bool = False,
+    pragmas: Pragmas | None = None,
     **connect_kwargs: Any,
 ) -> sqlite3.Connection:
     """Open a database that is a file of a file system.
@@ -42,6 +44,7 @@ def connect(
             restored in the middle of a transaction, or meets two failures in a row, is damaged.
         module: sqlite3, or one like it, such as pysqlite3.
         delete_on_close: Remove the file when this connection is closed.
+        pragmas: What to set by PRAGMA statements, such as `{"foreign_keys": "on"}`.
         connect_kwargs: Further arguments of `sqlite3.connect`. A `factory` is used as it is, with
             neither: two threads in such a connection at once wait for ever.
 
@@ -51,12 +54,15 @@ def connect(
     Raises:
         LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
         sqlite3.OperationalError: There is no such directory, or `path` is one.
-        ValueError: `path` is ":memory:" or a URI, which would be the name of a file here.
+        ValueError: `path` is ":memory:" or a URI, which would be the name of a file here; or SQLite
+            has no such PRAGMA.
     """
     uri = _uri(fs, path, journal, module)
     if delete_on_close:
         uri += "&delete_on_close=1"
-    return _means().open_connection(fs, module, uri, connect_kwargs)
+    connection = _means().open_connection(fs, module, uri, connect_kwargs)
+    set_pragmas(connection, pragmas)
+    return connection
 
 
 @by_name

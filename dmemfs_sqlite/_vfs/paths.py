@@ -38,7 +38,7 @@ def text_of(path: PathLike) -> str:
             "give its as_posix(), or use pathlib.PurePosixPath"
         )
     text = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
-    if text == ":memory:" or text.startswith("file:"):
+    if text == ":memory:" or text.startswith(("file:", "sqlite:")):
         raise ValueError(
             f"{text!r} would be a file of that name here: give a path, such as '/app.db'; "
             "a database without a file is sqlite3.connect(':memory:'), or one of memory_uri(name)"

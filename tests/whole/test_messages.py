@@ -142,7 +142,10 @@ ROWS: dict[str, Row] = {
     "connect(fs, path, 'memory')": (
         lambda fs: sqlite.connect(fs, "/a.db", "memory"),
         TypeError,
-        "connect() takes journal, module and delete_on_close by name: write journal='memory'",
+        (
+            "connect() takes journal, module, delete_on_close and pragmas by name: write "
+            "journal='memory'"
+        ),
     ),
     # --- contents and trees
     "from_tree([1])": (

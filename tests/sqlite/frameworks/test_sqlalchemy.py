@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem
 from dmemfs_sqlite import SharedDatabase, UnsafeURIError, load_db, memory_uri
+from dmemfs_sqlite._engine.uri import memdb_is_sound
 from tests.support.sqlite_databases import (
     WAIT,
     connect,
@@ -30,7 +32,12 @@ sqlalchemy = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not install
 orm = pytest.importorskip("sqlalchemy.orm")
 pool = pytest.importorskip("sqlalchemy.pool")
 
-from dmemfs_sqlite.sqlalchemy import create_async_engine, create_engine  # noqa: E402
+from dmemfs_sqlite.sqlalchemy import (  # noqa: E402
+    create_async_engine,
+    create_async_live_engine,
+    create_engine,
+    create_live_engine,
+)
 
 metadata = sqlalchemy.MetaData()
 items = sqlalchemy.Table(
@@ -327,11 +334,106 @@ def test_other_options_are_passed_on() -> None:
     engine.dispose()
 
 
-def test_without_sqlalchemy_the_extra_is_named() -> None:
+WRONG_NAMES: dict[str, tuple[Any, str]] = {
+    "sqlite:///x.db": ("sqlite:///x.db", "; write 'x'"),
+    "sqlite:////data/shop.sqlite3": ("sqlite:////data/shop.sqlite3", "; write 'shop'"),
+    "sqlite://": ("sqlite://", "; write 'main'"),
+    "sqlite:///:memory:": ("sqlite:///:memory:", "; write 'main'"),
+    "sqlite+aiosqlite:///x.db": ("sqlite+aiosqlite:///x.db", "; write 'x'"),
+    "a URL": (sqlalchemy.make_url("sqlite:///x.db"), "; write 'x'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_NAMES)
+def test_urls_of_sqlalchemy_are_refused(wrong: str) -> None:
+    given, end = WRONG_NAMES[wrong]
+    for create in (create_engine, create_async_engine):
+        with pytest.raises(UnsafeURIError) as caught:
+            create(given)
+        assert str(caught.value) == (
+            f"{str(given)!r}: it is a URL for SQLAlchemy's own create_engine(), and a database in "
+            "memory has a name here; a file of a file system is opened by create_live_engine(fs, "
+            f"path){end}"
+        )
+
+
+def test_what_is_for_the_engine_of_live_databases() -> None:
+    fs: Any = MemoryFileSystem()
+    with pytest.raises(TypeError, match=r"create_live_engine\(fs, path\)"):
+        create_engine(fs)
+    with pytest.raises(TypeError, match="database must be str or a SharedDatabase, not int"):
+        create_engine(3)  # type: ignore[arg-type]
+    for create in (create_live_engine, create_async_live_engine):
+        for wrong in ("sqlite:///x.db", ":memory:"):
+            with pytest.raises(ValueError, match="give a path, such as"):
+                create(fs, wrong)
+        with pytest.raises(TypeError, match="fs must be a MemoryFileSystem, not str"):
+            create("sqlite:///x.db", "/a.db")  # type: ignore[arg-type]
+
+
+# --- databases that are attached ------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_file(tmp_path: Path) -> Path:
+    path = tmp_path / "other file.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE t(a)")
+    return path
+
+
+@pytest.mark.skipif(not memdb_is_sound(), reason="about memdb, which this SQLite has not got")
+@pytest.mark.parametrize("by", ["parameter", "literal"])
+def test_attach_of_a_plain_path_says_that_it_is_no_file(
+    other_file: Path, by: str, engine_kind: str
+) -> None:
+    if engine_kind == "shared cache":
+        pytest.skip("what is attached there is the file")
+    engine = create_engine(unique_name())
+    names = "SELECT name FROM other.sqlite_master"
+    with engine.connect() as connection:
+        with pytest.warns(UserWarning, match="opens one more database in memory") as caught:
+            if by == "parameter":
+                connection.exec_driver_sql("ATTACH ? AS other", (str(other_file),))
+            else:
+                connection.exec_driver_sql(f" attach database '{other_file}' AS other")
+        assert connection.exec_driver_sql(names).fetchall() == []
+        connection.exec_driver_sql("DETACH other")
+        advised = str(caught[0].message).rpartition(" write ")[2].strip("'")
+        connection.exec_driver_sql("ATTACH ? AS other", (advised,))  # which warns of nothing
+        assert connection.exec_driver_sql(names).fetchall() == [("t",)]
+        connection.exec_driver_sql("ATTACH ':memory:' AS private")
+    engine.dispose()
+
+
+def test_attach_on_a_shared_cache_is_the_file(other_file: Path) -> None:
+    engine = create_engine(memory_uri(unique_name(), engine="shared-cache"))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ATTACH ? AS other", (str(other_file),))
+        names = connection.exec_driver_sql("SELECT name FROM other.sqlite_master").fetchall()
+    assert names == [("t",)]
+    engine.dispose()
+
+
+# --- what is not installed ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("missing", "call", "what"),
+    [
+        ("sqlalchemy", "create_engine('x')", "sqlalchemy is needed here:"),
+        ("sqlalchemy", "create_async_engine('x')", "sqlalchemy is needed here"),
+        ("greenlet", "create_async_engine('x')", "greenlet is needed here:"),
+        ("aiosqlite", "create_async_engine('x')", "aiosqlite is needed here:"),
+        ("greenlet", "create_async_live_engine(MemoryFileSystem(), '/a.db')", "greenlet is needed"),
+    ],
+)
+def test_what_is_missing_is_named_with_its_extra(missing: str, call: str, what: str) -> None:
     program = (
-        "import sys; sys.modules['sqlalchemy'] = None\n"
-        "from dmemfs_sqlite.sqlalchemy import create_engine\n"
-        "try: create_engine('x')\n"
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from dmemfs import MemoryFileSystem\n"
+        "from dmemfs_sqlite.sqlalchemy import *\n"
+        f"try: {call}\n"
         "except ImportError as error: print(error)\n"
     )
     done = subprocess.run(
@@ -341,4 +443,6 @@ def test_without_sqlalchemy_the_extra_is_named() -> None:
         text=True,
         timeout=60,
     )
-    assert "dmemfs-sqlite[sqlalchemy]" in done.stdout, done.stderr
+    assert done.stdout.startswith(what), done.stderr
+    command = "python3 -m pip install 'dmemfs-sqlite[sqlalchemy]', or '.[sqlalchemy]' in a checkout"
+    assert done.stdout.endswith(f"{command}\n")

@@ -58,18 +58,10 @@ def open_private(
 def _build(beginning: Any) -> bytes:
     if isinstance(beginning, DatabaseTemplate):
         return beginning.to_bytes()
-    if isinstance(beginning, str):
-        script = beginning
-
-        def build(connection: sqlite3.Connection) -> None:
-            connection.executescript(script)
-
-    elif callable(beginning):
-        build = beginning
-    else:
+    if not isinstance(beginning, str) and not callable(beginning):
         raise TypeError(
             "a database begins with SQL, the bytes of a database file, a DatabaseTemplate or a "
             f"function of a connection, not a {type(beginning).__name__}"
         )
-    with DatabaseTemplate(MemoryFileSystem(), build) as template:
+    with DatabaseTemplate(MemoryFileSystem(), beginning) as template:
         return template.to_bytes()

@@ -13,11 +13,14 @@ from types import ModuleType
 from typing import Any, Self
 
 from dmemfs import MemoryFileSystem
+from dmemfs._arguments import by_name, bytes_of
 
+from .._engine.image import BadImageError, read_header
+from .._engine.pragmas import Pragmas, set_pragmas
 from .._engine.waiting import Deadline, WorkMutex
-from .._errors import BusyError
+from .._errors import BusyError, SnapshotError
 from .._platform import callback_obstacle
-from .._vfs.paths import SIDECARS
+from .._vfs.paths import SIDECARS, require_memory_file_system
 from .committed import needs_care, read_committed
 from .connect import Journal, connect
 
@@ -35,22 +38,27 @@ class DatabaseTemplate:
 
     Args:
         fs: Where the template and its copies are kept, below "/.templates".
-        build: Makes the content, by a connection to an empty database; what it leaves uncommitted
-            is committed.
+        build: Makes the content: SQL, or a function that is given a connection to an empty
+            database; what that leaves uncommitted is committed.
         key: What the content depends on, such as a hash of the migrations; or a function that
             returns it, which is asked at each `connect`. Under another key than before, `build` is
             called anew.
+
+    Raises:
+        TypeError: `fs` is no MemoryFileSystem, or `build` neither text nor a function.
     """
 
+    @by_name
     def __init__(
         self,
         fs: MemoryFileSystem,
-        build: Callable[[sqlite3.Connection], object],
+        build: str | Callable[[sqlite3.Connection], object],
         *,
         key: Key = "",
     ) -> None:
+        require_memory_file_system(fs)
         self._fs = fs
-        self._build = build
+        self._build = _builder(build)
         self._key = key
         self._built_for: str | None = None
         self._image: Any = None  # frozen, of what is built; False where that cannot be
@@ -65,7 +73,16 @@ class DatabaseTemplate:
         Args:
             fs: Where it is kept.
             image: Any SQLite database file.
+
+        Raises:
+            SnapshotError: It is no such file, or not all of one.
+            TypeError: It is not bytes-like.
         """
+        image = bytes_of(image, "image")
+        try:
+            read_header(image)
+        except BadImageError as error:
+            raise SnapshotError("image", str(error)) from None
 
         def refuse(_connection: sqlite3.Connection) -> None:
             raise ValueError("the template holds the bytes that it was made of, and nothing else")
@@ -92,6 +109,7 @@ class DatabaseTemplate:
         room: int | None = None,
         journal: Journal = "memory",
         module: ModuleType = sqlite3,
+        pragmas: Pragmas | None = None,
         **connect_kwargs: Any,
     ) -> sqlite3.Connection:
         """Open a private copy, which goes when the connection is closed.
@@ -106,6 +124,7 @@ class DatabaseTemplate:
             journal: "file" is for a file that is copied or restored in the middle of transactions,
                 and makes it one.
             module: sqlite3, or one like it.
+            pragmas: As for `dmemfs_sqlite.connect`.
             connect_kwargs: Further arguments of `sqlite3.connect`.
 
         Raises:
@@ -126,6 +145,7 @@ class DatabaseTemplate:
                     self._fs, copy, image, room, module, connect_kwargs
                 )
                 if connection is not None:
+                    set_pragmas(connection, pragmas)
                     return connection  # type: ignore[no-any-return]
         try:
             with self._mutex:
@@ -138,6 +158,7 @@ class DatabaseTemplate:
                 journal=journal,
                 module=module,
                 delete_on_close=True,
+                pragmas=pragmas,
                 **connect_kwargs,
             )
         except BaseException:
@@ -211,6 +232,18 @@ class DatabaseTemplate:
                 with suppress(OSError):
                     self._fs.remove(new + suffix)
             raise
+
+
+def _builder(build: Any) -> Callable[[sqlite3.Connection], object]:
+    """Return what makes the content of a database."""
+    if isinstance(build, str):
+        return lambda connection: connection.executescript(build)
+    if not callable(build):
+        raise TypeError(
+            f"build must be SQL or a function of a connection, not a {type(build).__name__}; for "
+            "the bytes of a database file there is from_bytes(fs, image)"
+        )
+    return build  # type: ignore[no-any-return]
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +327,45 @@ ROWS: dict[str, Row] = {
         TypeError,
         "timeout must be a number of seconds, not '5'",
     ),
+    "DatabaseTemplate(build, fs)": (
+        lambda fs: sqlite.DatabaseTemplate(lambda connection: None, fs),
+        TypeError,
+        "fs must be a MemoryFileSystem, not function",
+    ),
+    "DatabaseTemplate(fs, 3)": (
+        lambda fs: sqlite.DatabaseTemplate(fs, 3),
+        TypeError,
+        (
+            "build must be SQL or a function of a connection, not a int; for the bytes of a "
+            "database file there is from_bytes(fs, image)"
+        ),
+    ),
+    "DatabaseTemplate(fs, b'')": (
+        lambda fs: sqlite.DatabaseTemplate(fs, b""),
+        TypeError,
+        (
+            "build must be SQL or a function of a connection, not a bytes; for the bytes of a "
+            "database file there is from_bytes(fs, image)"
+        ),
+    ),
+    "DatabaseTemplate(fs, build, 'key')": (
+        lambda fs: sqlite.DatabaseTemplate(fs, "SELECT 1", "key"),
+        TypeError,
+        "DatabaseTemplate() takes key by name: write key='key'",
+    ),
+    "from_bytes(fs, b'garbage')": (
+        lambda fs: sqlite.DatabaseTemplate.from_bytes(fs, b"garbage" * 1000),
+        sqlite.SnapshotError,
+        (
+            "image: not a SQLite database, or an encrypted one (it does not begin with 'SQLite "
+            "format 3')"
+        ),
+    ),
+    "from_bytes(fs, 'text')": (
+        lambda fs: sqlite.DatabaseTemplate.from_bytes(fs, "text"),
+        TypeError,
+        "'image': a bytes-like object is required, not 'str'; encode it first",
+    ),
     "memory_uri(3)": (
         lambda fs: sqlite.memory_uri(3),
         TypeError,
@@ -337,6 +377,15 @@ ROWS: dict[str, Row] = {
         "the URI of a database must be str, not int",
     ),
 }
+
+
+def test_a_template_of_sql(fs: MemoryFileSystem) -> None:
+    """As whatever else a database begins with."""
+    template = dmemfs_sqlite.DatabaseTemplate(fs, "CREATE TABLE t(a); INSERT INTO t VALUES (1);")
+    with closing(template.connect(pragmas={"foreign_keys": "on"})) as connection:
+        assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
+        assert connection.execute("PRAGMA foreign_keys").fetchall() == [(1,)]
+    template.close()
 
 
 @pytest.fixture

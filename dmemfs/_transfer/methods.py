@@ -60,9 +60,9 @@ _ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")
 class Limits(TypedDict, total=False):
     """What a file system may be given when it is made: see `MemoryFileSystem`."""
 
-    max_quota: int | None
+    max_quota: int | str | None
     max_nodes: int | None
-    min_free_memory: int | None
+    min_free_memory: int | str | None
 
 
 class Transfer(Tree):

@@ -106,6 +106,7 @@ def make_trees(
     MemoryFileSystem.from_tree({PurePosixPath("a"): "1"})
     MemoryFileSystem.from_tree({"a": {Path("b"): {b"c": "1"}}, "d": nested})
     MemoryFileSystem.from_tree({}, max_quota=1 << 20, max_nodes=None, min_free_memory=1)
+    MemoryFileSystem.from_tree({}, max_quota="64 MiB", min_free_memory="1 GiB")
     assert_type(MemoryFileSystem.unpack("a.pack", max_quota=None), MemoryFileSystem)
 
 

@@ -43,10 +43,12 @@ def make_trees() -> None:
     MemoryFileSystem.from_tree({1: "a"})  # wrong: no name
     MemoryFileSystem.from_tree({"a": ["b"]})  # wrong: a list is no directory
     MemoryFileSystem.from_tree({}, max_quote=1)  # wrong: misspelt
-    MemoryFileSystem.from_tree({}, max_quota="64 MiB")  # wrong: no number
+    MemoryFileSystem.from_tree({}, max_quota=1.5)  # wrong: no number of bytes, nor a text
     MemoryFileSystem.from_tree({}, 1)  # wrong: by its name alone
     MemoryFileSystem.unpack("a", max_node=1)  # wrong: misspelt
-    MemoryFileSystem(max_quota="64 MiB")  # wrong: no number
+    MemoryFileSystem(max_quota=b"64 MiB")  # wrong: no number, nor a text
+    MemoryFileSystem(max_nodes="64")  # wrong: no number
+    MemoryFileSystem(1000)  # wrong: by its name alone
 
 
 def fail(fs: MemoryFileSystem, operation: str) -> None:

@@ -19,7 +19,7 @@ from .._files import binary
 from .._files.modes import OPEN_MODES
 from .._nodes.nodes import Directory, File, Node
 from .._paths import StrPath
-from .._tree.storage import Cursor
+from .._tree.cursors import Cursor
 from .._tree.tree import Tree
 from .crossing import crossing_class
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from .._platform import AnonymousMemory
+from .._platform import AnonymousMemory, ReservedMemory
 
 BLOCK_SHIFT = 16
 BLOCK_SIZE = 1 << 16  # a constant: what is computed, free threads count the references to
@@ -27,6 +28,12 @@ class Home(Protocol):
     """Where the memory of a block comes from, and goes to in the end."""
 
     def take_back(self, view: memoryview, offset: int) -> None: ...
+
+
+class Borrower(Protocol):
+    """A place in memory of another one that is gone."""
+
+    def has_use_for_what_it_took(self) -> bool: ...
 
 
 class Block:
@@ -107,6 +114,10 @@ class _Segment(AnonymousMemory):
         self.clean.extend(offsets)
 
 
+def _nobody() -> None:
+    return None
+
+
 def give_back_blocks(memory: AnonymousMemory, offsets: list[int]) -> None:
     """Let the OS have the memory of blocks in as few pieces as can be."""
     offsets.sort()
@@ -138,13 +149,18 @@ class BlockPool:
         keep: the most bytes of returned blocks to keep.
     """
 
-    __slots__ = ("_dirty", "_free", "_most_free", "_segments")
+    __slots__ = (
+        *("_dirty", "_free", "_in_spare", "_most_free", "_segments", "_spare", "borrower"),
+    )
 
     def __init__(self, keep: int) -> None:
         self._free: list[tuple[memoryview, int]] = []  # with the offset in the segment
         self._most_free = keep // BLOCK_SIZE
         self._segments: list[weakref.ref[_Segment]] = []  # those with blocks that are not in use
         self._dirty = 0  # how many such blocks may still take memory
+        self._spare: list[tuple[ReservedMemory, int]] = []  # one, with its blocks that take memory
+        self._in_spare = 0
+        self.borrower: Callable[[], Borrower | None] = _nobody
 
     def take(self, owner: object) -> Block:
         """Return a block for `owner` to write.
@@ -162,7 +178,7 @@ class BlockPool:
 
     def take_back(self, view: memoryview, offset: int) -> None:
         """Keep the memory of a block that nobody refers to any more, or let it go."""
-        if len(self._free) < self._most_free:
+        if len(self._free) < self._most_free - self._in_spare:
             self._free.append((view, offset))
             return
         segment: _Segment = view.obj  # type: ignore[assignment]
@@ -173,6 +189,32 @@ class BlockPool:
         self._dirty += 1
         if self._dirty > _MOST_DIRTY:
             self._clear()
+
+    def take_spare(self, size: int) -> tuple[ReservedMemory, int] | None:
+        """Return reserved memory of a place that is gone, and how many blocks of it take memory.
+
+        None where there is none of `size` bytes. What is in it is arbitrary.
+        """
+        self._in_spare = 0
+        spares = drained(self._spare)
+        return spares[0] if spares and len(spares[0][0]) >= size else None
+
+    def keep_spare(self, memory: ReservedMemory, blocks: int) -> None:
+        """Keep the memory of a place that nobody refers to any more, or let it go.
+
+        One that holds less than a segment is not worth it. Nor is another one kept while the
+        latest is with somebody who has no use for it.
+        """
+        borrower = self.borrower()
+        if self._spare or not (borrower is None or borrower.has_use_for_what_it_took()):
+            return
+        most = min(blocks, self._most_free - len(self._free))
+        if most << BLOCK_SHIFT < _SEGMENT_SIZE or not memory.GIVES_BACK:
+            return
+        if most < blocks:
+            memory.give_back(most << BLOCK_SHIFT, (blocks - most) << BLOCK_SHIFT)
+        self._in_spare = most
+        self._spare.append((memory, most))
 
     def _clear(self) -> None:
         """Give back what segments hold that are gone by now, or only hold for other blocks."""

@@ -53,25 +53,42 @@ class Place:
     """
 
     __slots__ = (
-        *("__weakref__", "_at_home", "_dropped", "_pool", "_prefers_huge_pages", "_used"),
-        *("_whole", "capacity", "holder", "memory", "notes", "on_leave"),
+        *("__weakref__", "_at_home", "_borrowed", "_dirty", "_dropped", "_pool"),
+        *("_prefers_huge_pages", "_whole", "capacity", "holder", "memory", "notes", "on_leave"),
     )
 
     def __init__(self, size: int, pool: BlockPool) -> None:
         if len(_places) >= MOST_PLACES:
             raise OSError("too many contents have a place of their own")
         self.capacity = max(LEAST_CAPACITY, 2 * size + BLOCK_SIZE - 1 & -BLOCK_SIZE)
-        self.memory = ReservedMemory.of_size(self.capacity)
+        # How many positions may have something in them; of these, how many when it began.
+        self.memory, self._dirty = pool.take_spare(self.capacity) or (
+            ReservedMemory.of_size(self.capacity),
+            0,
+        )
+        self._borrowed = self._dirty
         self._whole = memoryview(self.memory)
         self._pool = pool
         self._at_home: dict[int, list[weakref.ref[Block]]] = {}
         self._dropped: list[int] = []
-        self._used: set[int] = set()
         self._prefers_huge_pages = False
         self.holder: Callable[[], Any] | None = None
         self.on_leave: Callable[[Place], None] = _nobody_minds
         self.notes: dict[Any, Any] = {}
         _places.add(self)
+        if self._borrowed:
+            pool.borrower = weakref.ref(self)
+
+    def __del__(self) -> None:
+        try:
+            memory, dirty, pool = self.memory, self._dirty, self._pool
+        except AttributeError:  # it was not made
+            return
+        pool.keep_spare(memory, dirty)
+
+    def has_use_for_what_it_took(self) -> bool:
+        """Tell whether it has grown over most of the memory of another place that it began with."""
+        return 2 * len(self._at_home) >= self._borrowed
 
     @property
     def is_retired(self) -> bool:
@@ -126,9 +143,10 @@ class Place:
 
     def clear(self, blocks: dict[int, Block], first: int, last: int) -> None:
         """Have zeros in these positions where the content has no block."""
-        for index in [used for used in self._used if first <= used <= last and used not in blocks]:
-            self._free(index)
-            self._view(index)[:] = _ZEROS
+        for index in range(first, min(last + 1, self._dirty)):
+            if index not in blocks:
+                self._free(index)
+                self._view(index)[:] = _ZEROS
 
     def _settle(self, index: int, owner: object) -> Block:
         if index >= _HUGE_PAGES_FROM and not self._prefers_huge_pages:
@@ -139,7 +157,7 @@ class Place:
         return block
 
     def _note(self, index: int, block: Block) -> None:
-        self._used.add(index)
+        self._dirty = max(self._dirty, index + 1)
         self._at_home.setdefault(index, []).append(weakref.ref(block))
 
     def _free(self, index: int, but: Block | None = None) -> None:
@@ -148,7 +166,9 @@ class Place:
             if block is not but:
                 block.leave(self._pool)
         block = None  # type: ignore[assignment]  # its memory may be of use to others by now
-        self._at_home[index] = [] if but is None else [weakref.ref(but)]
+        self._at_home.pop(index, None)
+        if but is not None:
+            self._at_home[index] = [weakref.ref(but)]
 
     def _residents(self, index: int) -> list[Block]:
         found = [reference() for reference in self._at_home.get(index, ())]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .. import _paths
 from .._errors import QuotaExceededError
 from .._nodes.nodes import Node, Owner
-from .._tree.storage import FixedCursor
+from .._tree.cursors import FixedCursor
 from .._tree.tree import Tree
 from .entries import Entry, Metadata
 from .progress import Meter

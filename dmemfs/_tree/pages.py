@@ -11,7 +11,8 @@ from .._nodes.content import SMALL_FILE_LIMIT, BlockList
 from .._nodes.kernel_files import KernelContent
 from .._nodes.nodes import File
 from .._nodes.places import Place
-from .storage import Cursor, FixedCursor, Storage
+from .cursors import Cursor, FixedCursor
+from .storage import Storage
 
 _OFFSET = BLOCK_SIZE - 1
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
 from time import time_ns
-from typing import Any, Protocol
+from typing import Any
 
 from .. import _platform
 from .._errors import os_error, report_unraisable
@@ -27,35 +27,11 @@ from .._nodes.content import SMALL_FILE_LIMIT, BlockList, content_size
 from .._nodes.kernel_files import KernelContent, KernelFile
 from .._nodes.nodes import LARGEST_FILE, Directory, File, Node
 from .._nodes.openings import account_of_tree
+from .cursors import Cursor, FixedCursor
 from .forking import hold_during_forks
 from .in_kernel import find_data, replace_in_kernel, truncate_in_kernel, write_to_kernel
 
 _MOST_KEPT = 256 << 20
-
-
-class Cursor(Protocol):
-    """A place in a file from which to read or write on.
-
-    Attributes:
-        _node: the file.
-        _position: bytes from the start.
-        name: the path, for the message of an error.
-    """
-
-    _node: File
-    _position: int
-    name: Any
-
-
-class FixedCursor:
-    """A cursor of its own, for whoever is no file object."""
-
-    __slots__ = ("_node", "_position", "name")
-
-    def __init__(self, node: File, position: int, name: Any) -> None:
-        self._node = node
-        self._position = position
-        self.name = name
 
 
 class Storage:
@@ -190,7 +166,12 @@ class Storage:
                 preserve(self, node)
                 size = node.size
             position = size if at_end else cursor._position
-            if not (size or position) and data.__class__ is bytes and self._writing is None:
+            if (
+                not (size or position)
+                and data.__class__ is bytes
+                and self._writing is None
+                and node.content.__class__ is not BlockList  # which may have a place
+            ):
                 # The usual case first: a new file, written in one piece.
                 if not count:
                     return 0

@@ -14,11 +14,11 @@ from .._nodes.places import Place
 from .._paths import StrPath
 from .attributes import Attributes
 from .copying import Copying
+from .cursors import Cursor
 from .dismantling import dismantling_of
 from .listing import Listing
 from .opened import Opening, hold_open
 from .quotas import Quotas
-from .storage import Cursor
 from .whole_files import WholeFiles
 
 

@@ -8,7 +8,7 @@ from time import time_ns
 from .._arguments import byte_count, bytes_of
 from .._paths import StrPath
 from .creation import Creation
-from .storage import FixedCursor
+from .cursors import FixedCursor
 
 
 class WholeFiles(Creation):

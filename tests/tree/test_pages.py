@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
-from dmemfs._tree.storage import FixedCursor
+from dmemfs._tree.cursors import FixedCursor
 
 BLOCK = 64 * 1024
 LIMIT = 1 << 20  # where a file written bit by bit becomes a list of blocks

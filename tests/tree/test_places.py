@@ -83,8 +83,11 @@ def test_what_lies_there_is_the_content_and_others_keep_theirs(seed: int) -> Non
     former: Place | None = None
     for step in range(120):
         former = settle(fs, former)
+        left: list[Place] = []
+        former.on_leave = left.append
         at = chance.randrange(len(model) + 2 * BLOCK_SIZE)
-        match chance.choice("wwwwwwtacspre"):
+        what = chance.choice("wwwwwwtacspre")
+        match what:
             case "w":
                 data = chance.randbytes(chance.choice([1, 4096, BLOCK_SIZE, 3 * BLOCK_SIZE]))
                 model[len(model) :] = bytes(max(0, at - len(model)))
@@ -125,6 +128,8 @@ def test_what_lies_there_is_the_content_and_others_keep_theirs(seed: int) -> Non
                         other.remove(path)
         if content_of(fs).__class__ is BlockList and content_of(fs).place is not None:
             assert shown(fs) == model
+        else:
+            assert left == [former] or what == "r"
         assert fs.read_bytes(PATH) == model
         fs._check()
         for other, path, state in others:
@@ -157,6 +162,13 @@ def test_who_reads_there_is_told_before_the_content_is_another(
     assert told == [before]
     assert content_of(memory).__class__ is not BlockList or content_of(memory).place is None
     memory._check()
+
+
+def test_the_first_write_into_an_empty_file_goes_there(memory: MemoryFileSystem) -> None:
+    memory.write_bytes("/empty", b"")
+    settle(memory, path="/empty")
+    write(memory, 0, b"content", "/empty")
+    assert shown(memory, "/empty") == b"content"
 
 
 def test_a_file_without_a_place_is_none_the_worse(memory: MemoryFileSystem) -> None:
@@ -235,6 +247,28 @@ def test_a_place_goes_with_what_lies_there(memory: MemoryFileSystem) -> None:
     assert len(places._places) == before + 1
     clone.remove(PATH)
     assert len(places._places) == before
+
+
+def test_memory_of_one_that_is_gone_serves_the_next(memory: MemoryFileSystem) -> None:
+    """Once, and not for one that has no use for it; what was in it shows nowhere."""
+    size = 6 << 20
+    memory = MemoryFileSystem(max_quota=256 << 20)
+    for path in ("/one", "/two"):
+        memory.write_bytes(path, b"")
+        settle(memory, path=path)
+        write(memory, 0, b"x" * size, path)
+    first = content_of(memory, "/one").place.memory
+    memory.remove("/one")
+    memory.write_bytes(PATH, b"")
+    place = settle(memory)
+    assert place.memory is first
+    write(memory, 4 << 20, b"end")
+    assert shown(memory) == memory.read_bytes(PATH) == bytes(4 << 20) + b"end"
+    memory._check()
+    memory.remove("/two")  # of which nothing is kept
+    memory.write_bytes("/three", b"")
+    assert settle(memory, path="/three")._borrowed == 0
+    memory._check()
 
 
 # --- where there is none --------------------------------------------------------------------------

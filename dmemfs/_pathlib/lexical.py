@@ -28,6 +28,8 @@ class LexicalPath:
     parser: ClassVar[Any] = posixpath
 
     def __init__(self, fs: dmemfs.MemoryFileSystem, *segments: Segment) -> None:
+        if isinstance(fs, str):
+            raise TypeError(f"fs must be a MemoryFileSystem: fs.path({fs!r}) is a path of one")
         text: Any = segments[0] if len(segments) == 1 else None
         if text.__class__ is not str:
             text = posixpath.join("", *(_text_of(segment, fs) for segment in segments))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem, QuotaExceededError
+from dmemfs import Link, MemoryFileSystem, QuotaExceededError
 from tests.paths.conftest import TIMES, Pair, described
 from tests.support.comparison import outcome
 
@@ -226,6 +227,64 @@ class TestIntoMemory:
         before = state(disk)
         memory.import_tree(disk, "/copy")
         assert state(memory / "copy") == before
+
+
+class OfAnotherKind:
+    """A path as `pathlib.types` asks for it, of what a dictionary holds; no more than that."""
+
+    def __init__(self, tree: Any, name: str = "") -> None:
+        self.tree, self.name, self.info = tree, name, self
+        self.parents: tuple[Any, ...] = ()
+        self.copied: list[Any] = []
+
+    def exists(self, *, follow_symlinks: bool = True) -> bool:
+        return True
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return isinstance(self.tree, dict)
+
+    def is_symlink(self) -> bool:
+        return isinstance(self.tree, str)
+
+    def readlink(self) -> Any:
+        return self.tree
+
+    def iterdir(self) -> Any:
+        return (type(self)(tree, name) for name, tree in self.tree.items())
+
+    def _copy_from(self, source: Any, follow_symlinks: bool = True) -> None:
+        self.copied.append((source, follow_symlinks))
+
+    def joinpath(self, *_: str) -> Any:
+        return self
+
+
+class OfPython314(OfAnotherKind):
+    def __open_rb__(self, buffering: int = -1) -> io.BytesIO:
+        return io.BytesIO(self.tree)
+
+
+class OfPython315(OfAnotherKind):
+    def __open_reader__(self) -> io.BytesIO:
+        return io.BytesIO(self.tree)
+
+
+class TestOtherKinds:
+    @pytest.mark.parametrize("kind", [OfPython314, OfPython315])
+    def test_as_a_source(self, memory: MemoryFileSystem, kind: Any) -> None:
+        source = kind({"a": {"b": b"1", "to_b": "b"}, "c": b"", "d": {}})
+        # It knows no modes and no times, so none are kept.
+        (memory / "copy")._copy_from(source, follow_symlinks=False, preserve_metadata=True)
+        expected = {"a": {"b": "1", "to_b": Link("b")}, "c": "", "d": {}}
+        assert memory.to_tree("/copy") == expected
+
+    def test_as_a_target(self, memory: MemoryFileSystem) -> None:
+        source, target = memory / "a", OfAnotherKind({})
+        assert source.copy(target) is target
+        assert source.copy(target, follow_symlinks=False) is target
+        assert target.copied == [(source, True), (source, False)]
+        with pytest.raises(TypeError):
+            source.copy(target, preserve_metadata=True)
 
 
 class TestSharing:

@@ -238,6 +238,10 @@ class TestOtherPaths:
         with pytest.raises(TypeError, match=r"not int$"):
             memory.read_bytes(1)  # type: ignore[arg-type]
 
+    def test_none_is_made_without_a_file_system(self) -> None:
+        with pytest.raises(TypeError, match=r"fs\.path\('/a'\)"):
+            MemoryPath("/a")  # type: ignore[arg-type]
+
     def test_what_is_no_path(self, memory: MemoryFileSystem) -> None:
         for wrong in (b"a", 1, None):
             with pytest.raises(TypeError):

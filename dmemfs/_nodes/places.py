@@ -60,7 +60,8 @@ class Place:
     def __init__(self, size: int, pool: BlockPool) -> None:
         if len(_places) >= MOST_PLACES:
             raise OSError("too many contents have a place of their own")
-        self.capacity = max(LEAST_CAPACITY, 2 * size + BLOCK_SIZE - 1 & -BLOCK_SIZE)
+        self.capacity: int = max(LEAST_CAPACITY, 2 * size + BLOCK_SIZE - 1 & -BLOCK_SIZE)
+        self.memory: ReservedMemory
         # How many positions may have something in them; of these, how many when it began.
         self.memory, self._dirty = pool.take_spare(self.capacity) or (
             ReservedMemory.of_size(self.capacity),

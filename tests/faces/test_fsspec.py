@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dmemfs import MemoryFileSystem, QuotaExceededError
-from tests.support.entry_points import needs_fsspec_entry_point
+from tests.support.entry_points import make_known_to_fsspec, needs_fsspec_entry_point
 
 fsspec: Any = pytest.importorskip("fsspec", reason="fsspec is not installed")
 DmemfsFileSystem: Any = pytest.importorskip("dmemfs.fsspec").DmemfsFileSystem
@@ -31,8 +31,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def known_protocol() -> None:
-    """Do what the entry point does where the project is installed."""
-    fsspec.register_implementation("dmemfs", DmemfsFileSystem, clobber=True)
+    make_known_to_fsspec()
 
 
 @pytest.fixture

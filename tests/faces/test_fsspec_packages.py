@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dmemfs import MemoryFileSystem
+from tests.support.entry_points import is_installed, make_known_to_fsspec
 
 fsspec: Any = pytest.importorskip("fsspec", reason="fsspec is not installed")
 DmemfsFileSystem: Any = pytest.importorskip("dmemfs.fsspec").DmemfsFileSystem
@@ -31,7 +32,7 @@ def package(name: str) -> Any:
 
 @pytest.fixture
 def fs() -> Iterator[MemoryFileSystem]:
-    fsspec.register_implementation("dmemfs", DmemfsFileSystem, clobber=True)
+    make_known_to_fsspec()
     with MemoryFileSystem(max_quota=64 << 20) as fs:
         fs.publish("lake")
         yield fs
@@ -171,7 +172,8 @@ def test_xarray(fs: MemoryFileSystem, face: Any) -> None:
 def test_universal_pathlib(fs: MemoryFileSystem) -> None:
     upath = package("upath")
     path_class = package("dmemfs._fsspec.universal_path").DmemfsPath
-    package("upath.registry").register_implementation("dmemfs", path_class, clobber=True)
+    if not is_installed("universal_pathlib.implementations"):
+        package("upath.registry").register_implementation("dmemfs", path_class, clobber=True)
     path = upath.UPath("dmemfs://lake/d/a.txt")
     assert type(path) is path_class
     path.parent.mkdir(parents=True)

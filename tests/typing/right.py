@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, assert_type
 
-from dmemfs import Link, MemoryFileSystem, Quota, Snapshot, Usage, mount
+from dmemfs import Link, MemoryFileSystem, Quota, Snapshot, Usage, aio, mount
 from dmemfs.paths import MemoryPath
 
 
@@ -157,3 +157,24 @@ def look(fs: MemoryFileSystem) -> None:
 def archive(fs: MemoryFileSystem) -> None:
     with fs.open("/a.tar", "rb") as file, tarfile.open(fileobj=file) as archive:
         archive.getnames()
+
+
+async def call_coroutines(fs: MemoryFileSystem, mode: str) -> None:
+    async with aio.open(fs, "/a") as text, aio.open(fs, "/b", "wb") as binary:
+        assert_type(text, aio.AsyncFile[str])
+        assert_type(binary, aio.AsyncFile[bytes])
+        assert_type(await text.read(), str)
+        assert_type([line async for line in text], list[str])
+        assert_type(await text.write("a"), int)
+        assert_type(await binary.write(bytearray(1)), int)
+        assert_type(await binary.readline(), bytes)
+    assert_type(await aio.open(fs, "/a", mode), aio.AsyncFile[Any])
+    files = aio.AsyncFileSystem(fs)
+    assert_type(await files.open("/a", "rb", lock="shared"), aio.AsyncFile[bytes])
+    assert_type(await files.read_bytes("/a"), bytes)
+    assert_type(await files.stat("/a"), os.stat_result)
+    assert_type(await files.snapshot(), Snapshot)
+    async with files.lock("/a", timeout=1) as grant:
+        assert_type(grant.held, bool)
+    async for path, directories, _ in files.walk("/"):
+        print(path, directories)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from dmemfs import MemoryFileSystem
+from dmemfs import MemoryFileSystem, aio
 from dmemfs.paths import MemoryPath
 
 
@@ -71,3 +71,13 @@ def use_paths(fs: MemoryFileSystem, path: MemoryPath) -> None:
     path.name = "b"  # wrong: it cannot be changed
     path.glob()  # wrong: no pattern
     path.copy("/b", follow_links=True)  # wrong: misspelt
+
+
+async def call_coroutines(fs: MemoryFileSystem) -> None:
+    async with aio.open(fs, "/a") as text, aio.open(fs, "/b", "wb") as binary:
+        await text.write(b"a")  # wrong: no text
+        await binary.write("a")  # wrong: no bytes
+        (await binary.read()).encode()  # wrong: these are bytes
+    aio.open(fs, "/a", lock="both")  # wrong: no such lock
+    await aio.AsyncFileSystem(fs).read_bytes(1)  # wrong: no path
+    aio.AsyncFileSystem(fs).read_bytes("/a").decode()  # wrong: not awaited

@@ -14,8 +14,10 @@ from typing import Any
 
 from . import _platform
 from ._arguments import parse_size
+from ._commands import DifferError, add_commands
 from ._errors import ArchiveError, PackError, QuotaExceededError
 from ._memory_filesystem import MemoryFileSystem
+from ._shell import add_shell
 from ._transfer.entries import Entry
 from ._transfer.progress import Progress, ProgressBar
 from ._version import __version__
@@ -60,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             options.run(options)
         sys.stdout.flush()
+    except DifferError:
+        return EXIT_FAILURE
     except KeyboardInterrupt:
         print("\ninterrupted; nothing was left behind", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -133,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     giving.add_argument("pack", metavar="PACK", help="which is only read")
     giving.add_argument("archive", metavar="ARCHIVE", help="the file to make or replace")
     giving.add_argument("--format", choices=_FORMATS, help="default: as the name of ARCHIVE ends")
+    add_commands(command)
+    add_shell(command)
     for each in (pack, taking):
         each.add_argument("--compress", choices=("gzip", "bz2", "xz"), help="default: none")
     for each in (pack, unpack, taking, giving):

@@ -50,6 +50,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"_snapshots", "_interception"},
         {"_mount", "_pathlib"},
         {"_memory_filesystem"},
+        {"_commands"},
+        {"_shell"},
         {"_aio", "_cli", "_fsspec", "_worker", "paths", "pytest_plugin", "testing"},
         {"__main__", "aio", "fsspec", "unittest_mixin"},
     ),

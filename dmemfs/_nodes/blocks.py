@@ -158,7 +158,7 @@ class BlockPool:
         self._most_free = keep // BLOCK_SIZE
         self._segments: list[weakref.ref[_Segment]] = []  # those with blocks that are not in use
         self._dirty = 0  # how many such blocks may still take memory
-        self._spare: list[tuple[ReservedMemory, int]] = []  # one, with its blocks that take memory
+        self._spare: list[tuple[ReservedMemory, int]] = []  # one, and its blocks
         self._in_spare = 0
         self.borrower: Callable[[], Borrower | None] = _nobody
 
@@ -191,7 +191,7 @@ class BlockPool:
             self._clear()
 
     def take_spare(self, size: int) -> tuple[ReservedMemory, int] | None:
-        """Return reserved memory of a place that is gone, and how many blocks of it take memory.
+        """Return reserved memory of a place that is gone, and in how many blocks something was.
 
         None where there is none of `size` bytes. What is in it is arbitrary.
         """
@@ -214,7 +214,7 @@ class BlockPool:
         if most < blocks:
             memory.give_back(most << BLOCK_SHIFT, (blocks - most) << BLOCK_SHIFT)
         self._in_spare = most
-        self._spare.append((memory, most))
+        self._spare.append((memory, blocks))
 
     def _clear(self) -> None:
         """Give back what segments hold that are gone by now, or only hold for other blocks."""

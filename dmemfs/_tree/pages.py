@@ -75,8 +75,14 @@ class Pages(Storage):
                 content = self._in_blocks(node)
             if place is None or place.is_retired or content.size > place.capacity:
                 place = Place(content.size, self._pool)
-            settle_in_place(self, node, content, place)
-            return place
+            try:
+                self._writing = node  # what comes in between would miss what has moved
+                settle_in_place(self, node, content, place)
+            finally:
+                self._writing = None
+                if self._deferred:
+                    self._run_deferred()
+            return content.place
         except (OSError, MemoryError):
             return None
         finally:

@@ -184,6 +184,32 @@ def test_a_file_without_a_place_is_none_the_worse(memory: MemoryFileSystem) -> N
     memory._check()
 
 
+def test_a_write_that_comes_in_between_is_done_afterwards(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a dropped file object that is flushed, by a collection of garbage."""
+    settle(memory)
+    content_of(memory).leave()
+    notes: list[int] = []
+    note = Place._note
+
+    def interrupted(self: Place, index: int, block: Any) -> None:
+        note(self, index, block)
+        notes.append(index)
+        if notes == [0, 0]:  # the bytes of the first block are copied, and it still lies elsewhere
+            with memory.open(PATH, "r+b", buffering=0) as file:
+                file.seek(100)
+                file.write(b"meanwhile")
+
+    monkeypatch.setattr(Place, "_note", interrupted)
+    before = memory.read_bytes(PATH)
+    settle(memory)
+    assert notes[:2] == [0, 0]
+    expected = before[:100] + b"meanwhile" + before[109:]
+    assert shown(memory) == memory.read_bytes(PATH) == expected
+    memory._check()
+
+
 # --- what it costs --------------------------------------------------------------------------------
 
 

@@ -243,7 +243,8 @@ def test_a_connection_that_fails_leaves_nothing(
     before = memory.usage("/").bytes
     with pytest.raises(TypeError):
         template.connect(nonsense=True)
-    broken = DatabaseTemplate.from_bytes(memory, template.to_bytes()[:100] + bytes(8092))
+    image = template.to_bytes()
+    broken = DatabaseTemplate.from_bytes(memory, image[:100] + b"\xff" * (len(image) - 100))
     with pytest.raises(sqlite3.DatabaseError):
         broken.connect().execute("SELECT * FROM t")
     broken.close()

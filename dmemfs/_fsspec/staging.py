@@ -49,7 +49,11 @@ class StagedFile(io.BufferedRandom):
             raise ValueError("the file was committed or discarded before")
         if self._is_new and self._fs.exists(self.path):
             raise os_error(errno.EEXIST, self.path)
-        self._fs.replace(self._aside, self.path)
+        try:
+            self._fs.replace(self._aside, self.path)
+        except OSError as error:
+            error.filename, error.filename2 = self.path, None
+            raise
 
     def discard(self) -> None:
         """Forget what was written, if it has not appeared."""

@@ -60,7 +60,7 @@ class Creation(Lookup):
             node.remembered = False
             directory, name, other, _ = self._place(path)
             if other is not None or directory.removed:
-                if exist_ok and self.is_dir(path):
+                if exist_ok and isinstance(self._peek(path), Directory):
                     return
                 code = errno.ENOENT if other is None else errno.EEXIST
                 del other  # see UnlinkedRecord

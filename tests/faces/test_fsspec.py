@@ -550,6 +550,29 @@ def test_a_transaction_of_which_a_part_cannot_appear_changes_nothing(
     assert fs.to_tree() == {"first": "old", "second": {}}
 
 
+def test_a_transaction_is_of_one_file_system(fs: MemoryFileSystem, face: Any) -> None:
+    other = MemoryFileSystem()
+    fs.attach("/other", other)
+    with pytest.raises(OSError) as caught, face.transaction:
+        face.pipe({"/here": b"1", "/other/there": b"2"})
+    assert (caught.value.errno, caught.value.filename) == (errno.EXDEV, "/other/there")
+    assert (fs.listdir("/"), other.listdir("/")) == (["other"], [])
+    face.pipe("/other/there", b"2")
+    face.mv("/other/there", "/other/later")
+    assert face.find("/") == ["/other/later"]
+    fs.detach("/other")
+
+
+def test_transactions_without_a_block(face: Any) -> None:
+    face.start_transaction()
+    face.pipe("/a", b"1")
+    assert not face.exists("/a")
+    face.end_transaction()
+    assert face.cat("/a") == b"1"
+    face.pipe("/b", b"1")
+    assert face.exists("/b")
+
+
 def test_a_transaction_counts_against_the_quota_as_it_is_written(
     fs: MemoryFileSystem, face: Any
 ) -> None:

@@ -102,6 +102,7 @@ CALLS: list[tuple[Any, ...]] = [
     *(("remove", path) for path in ("/mnt/in", "/mnt/in/hard", "/mnt/in/sub", "/to x")),
     *(("mkdir", path) for path in ("/mnt/in", "/mnt/in/made", "/mnt/in/made", "/mnt/in/no/made")),
     *(("makedirs", path) for path in ("/mnt/in/a/b/c", "/link/e/f", "/mnt/in/x/y", "/mnt/in")),
+    *(("makedirs", path, 0o777, True) for path in ("/mnt/in", "/mnt/in/a", "/to it", "/mnt/in/x")),
     *(("symlink", "x", path) for path in ("/mnt/in/s", "/mnt/in/s", "/mnt/in", "/to nothing/s")),
     *(
         ("write_bytes", path, b"1")

@@ -42,8 +42,13 @@ QUESTIONS = ("exists", "is_file", "is_dir", "is_symlink", "readlink", "read_byte
 
 WITHOUT_COUNTERPART = {
     "add_real": "shows a real directory in the tree",
+    "apply": "writes to real directories",
+    "attach": "shows another file system in the tree",
+    "changes": "compares with real directories",
     "clone": "copies a whole file system",
     "close": "lets go of a whole file system",
+    "detach": "shows it no more",
+    "discard": "forgets what was changed of real directories",
     "export_archive": "writes an archive of a tree",
     "export_as_bytesio": "returns an object of io",
     "export_tree": "returns a dictionary",
@@ -55,6 +60,9 @@ WITHOUT_COUNTERPART = {
     "lock": "is an advisory lock with a timeout of its own",
     "mount": "patches the process",
     "pack": "writes an image of the file system",
+    "path": "returns an object",
+    "publish": "gives the file system a name",
+    "published": "finds a file system by its name",
     "quota": "tells the quota of a directory",
     "restore": "goes back to a snapshot",
     "rollback": "goes back to a snapshot",
@@ -62,7 +70,9 @@ WITHOUT_COUNTERPART = {
     "snapshot": "remembers a state",
     "stats": "tells what is in use as a dictionary",
     "to_tree": "returns a dictionary",
+    "tree": "draws a tree",
     "unpack": "reads an image of a file system",
+    "unpublish": "takes a name from it",
     "usage": "tells what is in use below a directory",
 }
 """The methods that no operating system has, and what they do."""

@@ -25,6 +25,7 @@ from ._transfer.showing import list_tree, write_tree
 OPTIONS = ("quota", "tree", "path", "chdir", "writable", "sqlite")
 """What the marker takes; `sqlite` is for the fixture `memdb` of `dmemfs_sqlite`."""
 
+_FOR_PYFAKEFS = "dmemfs.pyfakefs"
 _NO_DISK_WRITES = "--memfs-no-disk-writes"
 _IN_MEMORY = Path("/dev/shm")
 
@@ -51,8 +52,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_load_initial_conftests(args: list[str]) -> None:
-    """Keep the option from taking what follows it, a directory with tests, for its own."""
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Keep the option from taking what follows it, a directory with tests, for its own.
+
+    A worker of pytest-xdist loads what `-p` names after the conftests, which is too late for what
+    stands in for modules that they import.
+    """
+    if _FOR_PYFAKEFS in getattr(early_config.option, "plugins", ()):
+        early_config.pluginmanager.import_plugin(_FOR_PYFAKEFS)
     args[:] = [f"{each}=" if each == _NO_DISK_WRITES else each for each in args]
 
 

@@ -68,7 +68,7 @@ class Heap:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if "mount" in item.nodeid:
+    if "mount" in item.nodeid or "/pyfakefs/" in item.nodeid:
         Heap.unfreeze()
     else:
         Heap.freeze()

@@ -79,6 +79,9 @@ def as_count(size: Any) -> int:
 
 def warn_unclosed(file: io.IOBase, source: object) -> None:
     """Warn that `source`, which reads or writes `file`, was dropped without being closed."""
+    fs = getattr(file, "_fs", None)
+    if fs is not None and not fs._reports_unclosed:
+        return
     try:
         warnings.warn(f"unclosed file {source!r}", ResourceWarning, stacklevel=3, source=source)
     except Warning as error:

@@ -31,6 +31,7 @@ _open = io.open
 _scandir = os.scandir
 _readlink = os.readlink
 
+ALL_MODES = 0o7777
 _LINKS_WITHOUT_ENTRIES = 2
 
 
@@ -43,15 +44,20 @@ class RealEntries:
     Args:
         fs: the file system.
         overlay: what remembers what was looked at, if it may be changed.
+        file_modes: what files keep of their permission bits.
     """
 
-    def __init__(self, fs: Tree, overlay: Overlay | None = None) -> None:
+    def __init__(
+        self, fs: Tree, overlay: Overlay | None = None, file_modes: int = ALL_MODES
+    ) -> None:
         self._reference = weakref.ref(fs)  # what is not loaded refers to this
         self._overlay = overlay
+        self._file_modes = file_modes
 
     def _in(self, fs: Tree) -> RealEntries:
         """Return what loads the same into another file system."""
-        return RealEntries(fs, None if self._overlay is None else self._overlay.twin_in(fs))
+        overlay = None if self._overlay is None else self._overlay.twin_in(fs)
+        return RealEntries(fs, overlay, self._file_modes)
 
     @property
     def _fs(self) -> Tree:
@@ -64,7 +70,8 @@ class RealEntries:
 
         None for what is neither a file nor a directory nor a symbolic link.
         """
-        kind = stat.S_IFMT(status.st_mode)
+        mode = status.st_mode
+        kind = stat.S_IFMT(mode)
         node: Node
         if kind == stat.S_IFDIR:
             node = directory = Directory()
@@ -75,6 +82,7 @@ class RealEntries:
         elif kind == stat.S_IFREG:
             node = file = File()
             file.nlink = 1
+            mode &= self._file_modes | ~ALL_MODES
             file.size = status.st_size
             file.content = self._unread(path, file, parent) if status.st_size else b""
         elif kind == stat.S_IFLNK:
@@ -83,7 +91,7 @@ class RealEntries:
             link.lead_to(_as_text(_readlink(path)))
         else:
             return None
-        node.mode = status.st_mode
+        node.mode = mode
         node.owner = (status.st_uid, status.st_gid)
         node.atime, node.mtime, node.ctime = (
             status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns,

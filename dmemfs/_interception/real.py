@@ -15,7 +15,7 @@ from .._tree.lookup import is_within
 from .._tree.renaming import Made
 from .._tree.tree import Tree
 from .asking import Request, find_path, intercept, path_asked_for
-from .loading import RealEntries
+from .loading import ALL_MODES, RealEntries
 from .overlays import Overlay, place_shown
 
 # What is mounted replaces these in their module, and the disk is meant here.
@@ -66,6 +66,20 @@ class RealTrees(Tree):
 
         Complexity: O(1); to look into a directory O(entries), to read a file O(bytes).
         """
+        self._show_real(path, target, writable=writable)
+
+    def _show_real(
+        self,
+        path: StrPath,
+        target: StrPath | None,
+        *,
+        writable: bool,
+        file_modes: int = ALL_MODES,
+    ) -> None:
+        """Show something real, of whose files `file_modes` is what they keep of their modes.
+
+        See `add_real`.
+        """
         real = os.path.abspath(os.fsdecode(path))  # nothing real is in a mounted directory
         shown = real if target is None else target
         status = _stat(real)
@@ -79,7 +93,8 @@ class RealTrees(Tree):
                 account = directory.account
                 account.require(0, 1, shown)
                 overlay = Overlay(real, place_shown(shown)) if writable else None
-                node = RealEntries(self, overlay).make_node(real, status, directory)
+                entries = RealEntries(self, overlay, file_modes)
+                node = entries.make_node(real, status, directory)
                 if node is None:
                     raise ValueError(f"{path!r} is neither a file nor a directory")
                 now = time_ns()

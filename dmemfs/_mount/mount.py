@@ -25,6 +25,7 @@ from .._tree.lookup import LeadsOutsideError
 from .._tree.tree import Tree
 from .descriptors import DescriptorTable
 from .passed_through import DEVICES, SYSTEM_VIEWS
+from .real_directory import temporary_directory
 from .table import (
     DirectoryPlace,
     Mounted,
@@ -340,12 +341,7 @@ class _Process:
     def _prepare_isolation(self, fs: Tree) -> None:
         """Make the directory for temporary files."""
         if not self.table.mounts:
-            import tempfile
-
-            try:
-                self.temporary = tempfile.gettempdir()
-            except FileNotFoundError:  # nothing real can be written to
-                self.temporary = "/tmp"
+            self.temporary = temporary_directory()
         if not fs.exists(self.temporary):
             fs.makedirs(self.temporary)
             fs.chmod(self.temporary, 0o1777)

@@ -9,6 +9,7 @@ found in it, and nothing can be made in it (ENOENT).
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,28 @@ _WITHOUT_FILES = "/proc/self/fdinfo"
 """Where nothing can be made either, and only numbers are found."""
 
 _HOLD = _platform.O_PATH | _platform.O_DIRECTORY | _platform.O_CLOEXEC
+
+
+def temporary_directory() -> str:
+    """Return the real directory for temporary files, and remind `tempfile` of it.
+
+    It makes a file to find one, and forgets it at the end of each isolated mount.
+    """
+    import tempfile
+
+    if tempfile.tempdir is None:
+        tempfile.tempdir = _temporary_directory(*map(os.environ.get, ("TMPDIR", "TEMP", "TMP")))
+    return tempfile.gettempdir()
+
+
+@lru_cache(8)
+def _temporary_directory(*_names: str | None) -> str:
+    import tempfile
+
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:  # nothing real can be written to
+        return "/tmp"
 
 
 class RealDirectory:

@@ -28,6 +28,8 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
     Attributes:
         _plain_class: the class that asks nobody, if this is one that does.
         _modes: the modes in which files are opened; of `dmemfs._files.modes`.
+        _reports_unclosed: whether file objects that nobody closed are warned about.
+        _imitated: the kinds of special files that are made as regular ones which have their mode.
         _paths_found: where files were that somebody was asked about.
         _interception_observers: called, with the lock held, when others are asked from then on.
         _overlays: what is real and may be changed, see `dmemfs._interception.overlays`.
@@ -37,6 +39,8 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
 
     _plain_class: ClassVar[Any] = None
     _modes: dict[str, Any]
+    _reports_unclosed: ClassVar[bool] = True
+    _imitated: ClassVar[tuple[int, ...]] = ()
 
     def __init__(
         self, max_bytes: int | None, max_nodes: int | None, lock: Lock | None = None

@@ -28,6 +28,7 @@ PUBLIC_MODULES = {
     "dmemfs/aio.py",
     "dmemfs/fsspec.py",
     "dmemfs/paths.py",
+    "dmemfs/pyfakefs/__init__.py",
     "dmemfs/pytest_plugin.py",
     "dmemfs/testing/__init__.py",
     "dmemfs/unittest_mixin.py",
@@ -52,7 +53,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"_memory_filesystem"},
         {"_commands"},
         {"_shell"},
-        {"_aio", "_cli", "_fsspec", "_worker", "paths", "pytest_plugin", "testing"},
+        {"_aio", "_cli", "_fsspec", "_worker", "paths", "pyfakefs", "pytest_plugin", "testing"},
         {"__main__", "aio", "fsspec", "unittest_mixin"},
     ),
     "dmemfs_sqlite": (

@@ -225,7 +225,8 @@ class PatchedPaths(PathChooser):
         )
 
     def _mknod(self, mount: Any, path: Any, mode: int = 0o600, device: int = 0) -> None:
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        kind = stat.S_IFMT(mode)
+        if kind not in (0, stat.S_IFREG, *mount.fs._imitated):
             _refuse_special_file(mount, path)
         mount.fs._ask("open", path, changes=True)
         try:
@@ -233,6 +234,8 @@ class PatchedPaths(PathChooser):
                 mount.fs._wait_for_lock()
             file = mount.fs._file_to_open(path, create=True, exclusive=True)
             mount.fs._set_mode(file, mode & 0o7777 & ~self._table.umask)
+            if kind:
+                file.mode = kind | stat.S_IMODE(file.mode)
         finally:
             mount.fs._unlock()
 

@@ -73,15 +73,12 @@ class QuotaMachine(CountedMachine):
         file.seek(position)
         return content
 
-    def change(
-        self, act: Callable[[], object], model: Callable[[QuotaTree], object], partly: bool = False
-    ) -> None:
+    def change(self, act: Callable[[], object], model: Callable[[QuotaTree], object]) -> None:
         """Do the same to both: it is done, or refused for the right reason and nothing changes.
 
         Args:
             act: what changes the file system.
             model: what changes a copy of the model.
-            partly: whether what was done before something did not fit stays, as with os.makedirs().
         """
         tree: QuotaTree = self.tree.copy()  # type: ignore[assignment]
         before = self.everything()
@@ -101,7 +98,7 @@ class QuotaMachine(CountedMachine):
             assert (error.requested, error.available, error.limit) == expected
         else:
             act()
-        if not refused and (expected is None or partly):
+        if not refused and expected is None:
             self.tree = tree
         else:
             assert self.everything() == before
@@ -127,9 +124,7 @@ class QuotaMachine(CountedMachine):
     @rule(path=DEEP)
     def makedirs(self, path: str) -> None:
         self.change(
-            lambda: self.fs.makedirs(path, exist_ok=True),
-            lambda tree: tree.makedirs(path, True),
-            partly=True,
+            lambda: self.fs.makedirs(path, exist_ok=True), lambda tree: tree.makedirs(path, True)
         )
 
     @rule(points_to=DEEP, path=DEEP)

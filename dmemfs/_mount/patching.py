@@ -16,17 +16,19 @@ import builtins
 import fcntl
 import gc
 import io
+import math
 import mmap
 import os
 import posix
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import is_
 from sys import getrefcount
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
+from .._platform import HAS_INTERPRETER_LOCK
 from .collector import objects_of
 from .descriptors import DescriptorTable
 from .likeness import take_name
@@ -177,14 +179,14 @@ class PatchPoints:
 
     # References that were copied
 
-    def _counts(self) -> tuple[list[int], list[int]]:
+    def _counts(self) -> tuple[list[float], list[float]]:
         """Return how many references there are to each original, and to each stand-in.
 
         Those to classes would tell nothing: each instance is one.
         """
-        return list(map(getrefcount, self._originals)), list(map(getrefcount, self._stand_ins))
+        return list(map(_count, self._originals)), list(map(_count, self._stand_ins))
 
-    def _counts_without_copies(self) -> tuple[list[int], list[int]]:
+    def _counts_without_copies(self) -> tuple[list[float], list[float]]:
         """Return how many references there are if nobody has copied any."""
         containers = [self._own, *self._own, *(each.namespace for each in self._sites)]
         containers += [
@@ -194,7 +196,7 @@ class PatchPoints:
         ]
         known = Counter(map(id, gc.get_referents(*containers)))
         probe = [object()]
-        more = next(map(getrefcount, probe)) - 1
+        more = next(map(_count, probe)) - 1
         return (
             [known[id(each)] + more for each in self._originals],
             [known[id(each)] + more for each in self._stand_ins],
@@ -252,6 +254,19 @@ class PatchPoints:
             self._places.pop(place.key, None)
             self._places[better.key] = better
             self._known.add(better.key)
+
+
+def _count_or_nan(function: Any) -> float:
+    """Return how many references there are, no number twice where nobody counts them.
+
+    Without the lock of the interpreter, CPython 3.13 counts none to functions when it has threads.
+    """
+    count = getrefcount(function)
+    return math.nan * count if count >= _NOT_COUNTED else count - 1  # one is in this function
+
+
+_NOT_COUNTED = 1 << 30
+_count: Callable[[Any], float] = getrefcount if HAS_INTERPRETER_LOCK else _count_or_nan
 
 
 def _functions_in(value: Any) -> Iterator[Any]:

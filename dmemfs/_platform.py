@@ -30,7 +30,7 @@ that another thread has made which waits.
 """
 
 shared_dict: Callable[..., dict[Any, Any]] = dict
-"""Make a dictionary that several threads look into."""
+"""Make a dictionary that several threads look into; at once only `keys()` of it can be listed."""
 
 if not HAS_INTERPRETER_LOCK and sys.version_info < (3, 14):
 
@@ -38,7 +38,8 @@ if not HAS_INTERPRETER_LOCK and sys.version_info < (3, 14):
         """A dictionary whose `get` takes its lock once.
 
         That of CPython 3.13 takes it once more to look at a key that another thread has made, and
-        waits some 20 microseconds until it sees that it holds it already.
+        waits some 20 microseconds until it sees that it holds it already. What is less: `list` of
+        it is no longer one step, as no other thread may change it meanwhile.
         """
 
         __slots__ = ()

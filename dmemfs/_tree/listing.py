@@ -162,7 +162,7 @@ class Listing(Lookup):
 
         Complexity: O(entries).
         """
-        names = list(self._directory_to_list(path).children)
+        names = list(self._directory_to_list(path).children.keys())
         if isinstance(path, str):
             return names
         return [_paths.as_given(name, path) for name in names]

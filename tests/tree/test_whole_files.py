@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem
+from dmemfs import MemoryFileSystem, _platform
 from tests.support.comparison import outcome, picture
 
 BLOCK = 65536
@@ -218,6 +218,7 @@ def test_one_call_is_less_work_than_three() -> None:
             sys.setprofile(None)
         return count - 1  # for `operate` itself
 
-    assert steps(lambda: fs.write_bytes("/new", b"content")) <= 6
-    assert steps(lambda: fs.write_bytes("/new", b"another")) <= 6
+    most = 6 if _platform.shared_dict is dict else 7  # else its `get` is a step in Python
+    assert steps(lambda: fs.write_bytes("/new", b"content")) <= most
+    assert steps(lambda: fs.write_bytes("/new", b"another")) <= most
     assert steps(lambda: fs.read_bytes("/new")) <= 3

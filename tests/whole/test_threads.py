@@ -263,6 +263,34 @@ class TestAtomicOperations:
 
         run_together(replace, look, look)
 
+    def test_a_directory_is_listed_while_others_change_it(self, memory: Any) -> None:
+        stay = {f"stays {number}" for number in range(500)}
+        memory.import_tree({f"/directory/{name}": b"" for name in stay})
+        done = threading.Event()
+
+        def change(number: int) -> None:
+            try:
+                for turn in range(3000):
+                    memory.write_bytes(f"/directory/{number}-{turn}", b"")
+                    if turn >= 5:
+                        memory.remove(f"/directory/{number}-{turn - 5}")
+            finally:
+                done.set()
+
+        def look() -> None:
+            while not done.is_set():
+                for names in (
+                    memory.listdir("/directory"),
+                    [entry.name for entry in memory.scandir("/directory")],
+                    next(memory.walk("/directory"))[2],
+                    [path.rpartition("/")[2] for path in memory.glob("/directory/*")],
+                ):
+                    assert stay <= set(names)
+                    assert len(names) == len(set(names)) <= len(stay) + 2 * 6
+
+        run_together(functools.partial(change, 0), functools.partial(change, 1), look, look)
+        memory._check()
+
     def test_import_tree_is_seen_whole(self, memory: Any) -> None:
         names = [f"/tree/{number}" for number in range(20)]
         memory.import_tree(dict.fromkeys(names, b"0"))

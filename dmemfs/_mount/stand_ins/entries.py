@@ -78,7 +78,7 @@ class MountedScandir(Iterator[Any]):
             prefix = given + (b"/" if in_bytes else "/")
         children = directory.children
         find, make = children.get, MountedDirEntry
-        for name in list(children):
+        for name in list(children.keys()):
             node = find(name)
             if node is None:  # removed since
                 continue
@@ -178,7 +178,7 @@ class PatchedEntries(PathChooser):
             None,
             lambda mount, inner: mount.fs.listdir(os.fsencode(inner) if as_bytes else inner),
             lambda path, _: _listdir(path),
-            of_descriptor=lambda _: list(self._descriptors.directory(path).node.children),  # type: ignore[union-attr]
+            of_descriptor=lambda _: list(self._descriptors.directory(path).node.children.keys()),  # type: ignore[union-attr]
         )
 
     def scandir(self, path: Any = None) -> Any:

@@ -25,6 +25,14 @@ DO_NOT_PASS = {
     "test_dbapi.ConnectionTests.test_connect_positional_arguments": (
         "looks for the file that a warning names, which is that of the stand-in for connect()"
     ),
+    **dict.fromkeys(
+        (
+            "test_dbapi.CursorTests.test_execute_named_param_and_sequence",
+            "test_types.DateTimeTests.test_sqlite_date",
+            "test_types.DateTimeTests.test_sqlite_timestamp",
+        ),
+        "looks for the file that a warning names, which is that of the derived class",
+    ),
     "test_dbapi.OpenTests.test_database_keyword": (
         "wants the very class of the module, and this is one derived from it"
     ),
@@ -54,7 +62,11 @@ def test_cpythons_tests_of_sqlite3() -> None:
     )
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout.splitlines()[-1])
-    unexpected = {name: text for name, text in outcome["failed"].items() if name not in DO_NOT_PASS}
+    unexpected = {
+        name: text
+        for name, text in outcome["failed"].items()
+        if name.partition(" ")[0] not in DO_NOT_PASS  # without the parameters of a subtest
+    }
     assert unexpected == {}
     assert outcome["ran"] > 400
     assert outcome["databases"] > 250

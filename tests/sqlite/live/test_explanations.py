@@ -19,6 +19,7 @@ from dmemfs_sqlite import copy_db, explain_uri, live_uri, load_db, save_db
 from dmemfs_sqlite._vfs import failures
 from tests.support.live_databases import PATH, connect, imported, modules, opened
 from tests.support.sqlite_databases import fill
+from tests.support.sqlite_modules import needs_standard_module
 
 ROOM = 64 << 10
 BIG = bytes(2 * ROOM)
@@ -239,6 +240,7 @@ def test_a_file_of_such_a_name_has_a_path(memory: MemoryFileSystem) -> None:
     assert memory.listdir("/") == [":memory:"]
 
 
+@needs_standard_module  # another one in its place may be the very other one
 def test_another_library_says_whose_the_uri_is(memory: MemoryFileSystem) -> None:
     """All that it knows of the VFS is its name."""
     pysqlite3 = pytest.importorskip("pysqlite3", reason="there is one SQLite only")

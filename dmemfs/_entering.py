@@ -11,15 +11,16 @@ from typing import Generic, TypeVar
 _Entered = TypeVar("_Entered")
 
 
-def warn_never_entered(source: object, call: str) -> None:
-    """Warn of a context manager that is dropped and did nothing.
+def warn_never_entered(source: object, call: str, what_came: str = "did nothing") -> None:
+    """Warn of a context manager that is dropped and was never entered.
 
     Args:
         source: the context manager.
         call: what was called for it.
+        what_came: what it did so.
     """
     warnings.warn(
-        f"{call} was never entered, and did nothing: write with {call}: ...",
+        f"{call} was never entered, and {what_came}: write with {call}: ...",
         ResourceWarning,
         stacklevel=3,
         source=source,

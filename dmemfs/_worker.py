@@ -11,7 +11,7 @@ from ._memory_filesystem import MemoryFileSystem
 from ._mount.mount import Mount, process
 from ._mount.real_directory import SCRATCH_PREFIXES
 
-_kept: list[Mount] = []
+_kept: list[object] = []
 
 
 def refuse(mounts: list[tuple[str, tuple[str, ...]]], spawning: str, stays: bool) -> None:
@@ -32,7 +32,7 @@ def refuse(mounts: list[tuple[str, tuple[str, ...]]], spawning: str, stays: bool
             "this worker, and only that one can see it. Give the worker bytes, or a real copy: "
             f"with dmemfs.materialize({point!r}, write_back=True) as real: ..."
         )
-        fs.fail(error=OSError(errno.ENOTSUP, text))
+        _kept.append(fs.fail(error=OSError(errno.ENOTSUP, text)))
     for prefix in SCRATCH_PREFIXES:  # where real copies are
         process.table.show_real_below(prefix)
     if stays or any(point == "/" for point, _ in mounts):

@@ -11,12 +11,14 @@ import posixpath
 import weakref
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
+from time import sleep
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from .. import _paths
 from .._errors import os_error
 from .._files import binary
 from .._files.modes import OPEN_MODES
+from .._nodes.content import content_size
 from .._nodes.nodes import Directory, File, Node
 from .._paths import StrPath
 from .._tree.cursors import Cursor
@@ -35,12 +37,16 @@ class Request(NamedTuple):
             descriptor.
         node: the file, of an operation of a file object or a descriptor.
         changes: whether it would change anything.
+        span: of a read or write, where it begins and ends in the file, as far as is known.
+        may_be_short: whether it may be done with fewer bytes.
     """
 
     operation: str
     paths: tuple[Any, ...]
     node: Node | None
     changes: bool
+    span: tuple[int, int] | None = None
+    may_be_short: bool = False
 
     def places(self) -> tuple[Any, ...]:
         """Return the paths, None for the one that a descriptor may have."""
@@ -49,6 +55,20 @@ class Request(NamedTuple):
     def error(self, code: int) -> OSError:
         """Return the error that the system would give, naming the paths as they were given."""
         return os_error(code, *self.paths)
+
+
+class Effect(NamedTuple):
+    """What becomes of an operation.
+
+    Attributes:
+        error: what is to be raised instead of doing it.
+        delay: seconds to wait before.
+        most: how many bytes may be read or written at once; None for all.
+    """
+
+    error: BaseException | None = None
+    delay: float = 0
+    most: int | None = None
 
 
 class Interceptor(Protocol):
@@ -60,8 +80,10 @@ class Interceptor(Protocol):
 
     operations: frozenset[str]
 
-    def obstacle(self, request: Request) -> BaseException | None:
-        """Return what to raise instead of doing something, None to let it be done.
+    def obstacle(self, request: Request) -> BaseException | Effect | None:
+        """Return what to raise instead of doing something, or what else becomes of it.
+
+        None lets it be done.
 
         Called with the lock held.
         """
@@ -108,33 +130,54 @@ def remove_interceptors(tree: Tree) -> None:
 
 
 def ask(
-    tree: Tree, operation: str, *paths: Any, node: Node | None = None, changes: bool | None = None
-) -> None:
-    """Raise what somebody has against an operation; see `Tree._ask`."""
+    tree: Tree,
+    operation: str,
+    *paths: Any,
+    node: Node | None = None,
+    changes: bool | None = None,
+    span: tuple[int, int] | None = None,
+    may_be_short: bool = False,
+) -> int | None:
+    """Raise what somebody has against an operation; see `Tree._ask`.
+
+    Returns:
+        How many bytes may be read or written at once; None for all.
+    """
     if changes is None:
         changes = operation not in _QUESTIONS
-    request = Request(operation, paths, node, changes)
-    error = None
+    request = Request(operation, paths, node, changes, span, may_be_short)
+    effect = _NONE
     try:
         try:
             if not tree._try_lock(False):
                 tree._wait_for_lock()
-            error = _obstacle_to(tree, request)
+            effect = _effect_on(tree, request)
         finally:
             tree._unlock()
-        if error is not None:
-            raise error
+        if effect.delay:
+            sleep(effect.delay)
+        if effect.error is not None:
+            raise effect.error
+        return effect.most
     finally:
-        del request, paths, node, error  # see UnlinkedRecord
+        del request, paths, node, effect  # see UnlinkedRecord
 
 
-def _obstacle_to(tree: Tree, request: Request) -> BaseException | None:
+_NONE = Effect()
+
+
+def _effect_on(tree: Tree, request: Request) -> Effect:
+    delay, most = 0.0, None
     for interceptor in tree._interceptors:
         if request.operation in interceptor.operations:
-            error: BaseException | None = interceptor.obstacle(request)
-            if error is not None:
-                return error
-    return None
+            found = interceptor.obstacle(request)
+            effect = found if isinstance(found, Effect) else Effect(found)
+            delay += effect.delay
+            if effect.error is not None:
+                return Effect(effect.error, delay)
+            if effect.most is not None:
+                most = effect.most if most is None else min(most, effect.most)
+    return Effect(None, delay, most) if delay or most is not None else _NONE
 
 
 def path_asked_for(tree: Tree, path: Any, node: Node | None) -> str | None:
@@ -295,10 +338,10 @@ def _asking_incoming_tree(method: _Method) -> _Method:
 
 
 def _asking_put(method: _Method) -> _Method:
-    def asking(self: Tree, path: StrPath, *arguments: Any, **named: Any) -> None:
+    def asking(self: Tree, path: StrPath, content: Any, *arguments: Any, **named: Any) -> None:
         ask(self, "open", path, changes=True)
-        ask(self, "write", path)
-        method(self, path, *arguments, **named)
+        ask(self, "write", path, span=(0, content_size(content)[0]))
+        method(self, path, content, *arguments, **named)
 
     return asking
 
@@ -330,7 +373,10 @@ def _asking_symlink(method: _Method) -> _Method:
 def _asking_read(method: _Method) -> _Method:
     def asking(self: Tree, cursor: Cursor, target: Any) -> Any:
         try:
-            _ask_for_cursor(self, "read", cursor)
+            wanted = target if isinstance(target, int) else len(target)
+            most = _ask_for_cursor(self, "read", cursor, wanted)
+            if most is not None and wanted > most:
+                target = most if isinstance(target, int) else target[:most]
         except BaseException:
             del cursor  # see UnlinkedRecord
             raise
@@ -340,20 +386,22 @@ def _asking_read(method: _Method) -> _Method:
 
 
 def _asking_read_page(method: _Method) -> _Method:
-    def asking(self: Tree, node: File, *arguments: Any) -> Any:
+    def asking(self: Tree, node: File, position: int, count: int, *arguments: Any) -> Any:
         try:
-            ask(self, "read", node=node)
+            ask(self, "read", node=node, span=(position, position + count))
         except BaseException:
             del node  # see UnlinkedRecord
             raise
-        return method(self, node, *arguments)
+        return method(self, node, position, count, *arguments)
 
     return asking
 
 
 def _asking_write(method: _Method) -> _Method:
     def asking(self: Tree, cursor: Cursor, data: Any, count: int, at_end: bool = False) -> Any:
-        _ask_for_cursor(self, "write", cursor)
+        most = _ask_for_cursor(self, "write", cursor, count, at_end)
+        if most is not None and count > most:
+            data, count = data[:most], most
         return method(self, cursor, data, count, at_end)
 
     return asking
@@ -381,11 +429,24 @@ def _asking_truncate(method: _Method) -> _Method:
     return asking
 
 
-def _ask_for_cursor(fs: Tree, operation: str, cursor: Cursor) -> None:
+def _ask_for_cursor(
+    fs: Tree, operation: str, cursor: Cursor, count: int, at_end: bool = False
+) -> int | None:
+    """Ask before a file object or descriptor reads or writes so many bytes, all if negative.
+
+    Returns:
+        How many it may at once, if it is one that may read or write fewer than it was asked to.
+    """
     node = cursor._node
     try:
-        if isinstance(node, File):  # else the file object is closed, and that is the error to raise
-            ask(fs, operation, cursor.name, node=node)
+        if not isinstance(node, File):
+            return None  # the file object is closed, and that is the error to raise
+        begin = node.size if at_end else cursor._position
+        end = begin + count if count >= 0 else max(begin, node.size)
+        may_be_short = count >= 0 and not isinstance(cursor, binary.BinaryFile)
+        span = (begin, end)
+        most = ask(fs, operation, cursor.name, node=node, span=span, may_be_short=may_be_short)
+        return most if may_be_short else None
     finally:
         del cursor, node  # see UnlinkedRecord
 

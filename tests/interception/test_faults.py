@@ -489,9 +489,10 @@ def test_other_file_systems_do_not_fail(fs: MemoryFileSystem) -> None:
 
 def test_a_file_system_that_goes_with_its_faults_leaves_nothing() -> None:
     other = MemoryFileSystem.from_tree(TREE)
-    other.fail("read")
+    fault = other.fail("read")
     del other
     gc.collect()
+    assert fault.failures == 0
     fs = MemoryFileSystem.from_tree(TREE)
     assert get(fs) == b"0123456789"
 

@@ -98,7 +98,7 @@ FAILING = """
     @pytest.mark.memfs(tree={"src": {"app.py": "x" * 1234, "now": Link("app.py")}, "tmp": {}})
     def test_it(memfs):
         memfs.write_bytes("/out\\nput", b"")
-        memfs.fail()
+        memfs.fail().__enter__()
         assert not memfs.is_file("/src/app.py")
 """
 

@@ -119,7 +119,7 @@ def test_what_fails_shows_its_tree() -> None:
     class Case(MemoryFileSystemMixin, unittest.TestCase):
         def test_failing(self) -> None:
             self.memfs.write_text("/seen", "x")
-            self.memfs.fail()
+            self.memfs.fail().__enter__()
             self.fail("reason")
 
         def test_error(self) -> None:

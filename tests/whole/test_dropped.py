@@ -133,8 +133,11 @@ def transfers(fs: MemoryFileSystem) -> None:
     fs.import_archive(archive, "/archive")
 
 
+KEPT: list[object] = []
+
+
 def faults(fs: MemoryFileSystem) -> None:
-    fs.fail("write", "/else*")
+    KEPT.append(fs.fail("write", "/else*"))
     with fs.fail("open"), pytest.raises(OSError, match="Errno"):
         fs.open("/file")
 

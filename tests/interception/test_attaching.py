@@ -286,9 +286,9 @@ class TestAttach:
             assert (caught.value.errno, caught.value.filename) == (code, path)
 
     def test_what_is_open_works_on(self, two: Two) -> None:
-        file = two.outer.open("/mnt/in/f", "w+b")
-        text = two.outer.open("/mnt/in/t", "w", encoding="utf-8")
-        raw = two.outer.open("/mnt/in/r", "wb", 0)
+        file: Any = two.outer.open("/mnt/in/f", "w+b")
+        text: Any = two.outer.open("/mnt/in/t", "w", encoding="utf-8")
+        raw: Any = two.outer.open("/mnt/in/r", "wb", 0)
         assert (file.name, text.name, raw.name) == ("/mnt/in/f", "/mnt/in/t", "/mnt/in/r")
         two.outer.detach("/mnt/in")
         for each, data in ((file, b"bytes"), (text, "text"), (raw, b"raw")):
@@ -386,7 +386,7 @@ class TestWhole:
         assert not two.inner.exists("/g")
 
     def test_an_archive_that_leads_into_it(self, two: Two, tmp_path: Path) -> None:
-        tree = {"mnt": {"in": {"new": {"g": "x"}}, "other": "y"}}
+        tree: dict[str, Any] = {"mnt": {"in": {"new": {"g": "x"}}, "other": "y"}}
         MemoryFileSystem.from_tree(tree).export_archive(tmp_path / "a.tar")
         before = picture(two.outer)
         with pytest.raises(OSError) as caught:

@@ -26,11 +26,13 @@ def fs() -> MemoryFileSystem:
 CALLS: dict[str, Callable[[MemoryFileSystem], Any]] = {
     "access": lambda fs: fs.access("/file", 4),
     "add_real": lambda fs: fs.add_real(__file__),
+    "attach": lambda fs: fs.attach("/tree", MemoryFileSystem()),
     "chmod": lambda fs: fs.chmod("/file", 0o600),
     "chown": lambda fs: fs.chown("/file", 1, 1),
     "clone": lambda fs: fs.clone(),
     "copy": lambda fs: fs.copy("/file", "/copy"),
     "copy_tree": lambda fs: fs.copy_tree("/tree", "/copy"),
+    "detach": lambda fs: fs.detach("/tree"),
     "export_archive": lambda fs: fs.export_archive(io.BytesIO(), format="zip"),
     "export_as_bytesio": lambda fs: fs.export_as_bytesio("/file"),
     "export_tree": lambda fs: fs.export_tree("/"),
@@ -48,6 +50,7 @@ CALLS: dict[str, Callable[[MemoryFileSystem], Any]] = {
     "open": lambda fs: fs.open("/file"),
     "open to write": lambda fs: fs.open("/new", "w"),
     "pack": lambda fs: fs.pack(io.BytesIO()),
+    "path": lambda fs: fs.path("/file").read_bytes(),
     "publish": lambda fs: fs.publish("closed"),
     "quota": lambda fs: fs.quota("/"),
     "read_bytes": lambda fs: fs.read_bytes("/file"),
@@ -65,6 +68,7 @@ CALLS: dict[str, Callable[[MemoryFileSystem], Any]] = {
     "stat": lambda fs: fs.stat("/"),
     "symlink": lambda fs: fs.symlink("/file", "/new"),
     "to_tree": lambda fs: fs.to_tree(),
+    "tree": lambda fs: fs.tree(),
     "truncate": lambda fs: fs.truncate("/file", 1),
     "unlink": lambda fs: fs.unlink("/file"),
     "usage": lambda fs: fs.usage("/"),
@@ -83,6 +87,7 @@ QUESTIONS: dict[str, Callable[[MemoryFileSystem], Any]] = {
 }
 # They look at no path, or refuse for another reason before they do.
 OTHERS = {
+    *("apply", "changes", "discard"),
     *("close", "fail", "from_tree", "import_archive", "published", "restore", "stats", "statvfs"),
     *("unpack", "unpublish"),
 }

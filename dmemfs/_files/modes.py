@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import operator
 import os
@@ -79,6 +78,8 @@ class _OwnModes(dict[str, OpenMode]):
     """The modes of one file system, each a copy, made when it is first asked for."""
 
     def __missing__(self, mode: str) -> OpenMode:
+        import copy
+
         self[mode] = own = copy.copy(OPEN_MODES[mode])
         return own
 

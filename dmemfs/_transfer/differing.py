@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import stat
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -169,7 +168,9 @@ def _one_path(each: Differing, context: int) -> Iterator[str]:
         sizes = " and ".join(f"{0 if one is None else one.size:,} bytes" for one in (before, after))
         yield f"Binary files {old} and {new} differ: {sizes}\n"
         return
-    for line in difflib.unified_diff(lines, latter, _ended(old), _ended(new), n=context):
+    from difflib import unified_diff
+
+    for line in unified_diff(lines, latter, _ended(old), _ended(new), n=context):
         yield line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}"
 
 

@@ -6,7 +6,6 @@ moves, and real directories that nobody has looked into are not loaded.
 
 from __future__ import annotations
 
-from html import escape
 from typing import TypeAlias
 
 from .._nodes.lazy import is_unloaded, is_unread
@@ -31,7 +30,14 @@ class Drawing(str):
         return str(self)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(self)}</pre>"
+        return as_html("pre", self)
+
+
+def as_html(element: str, text: str) -> str:
+    """Return a text as an element of HTML."""
+    from html import escape  # late: few ask for it
+
+    return f"<{element}>{escape(text)}</{element}>"
 
 
 def draw(fs: Tree, path: StrPath, depth: int | None, most: int) -> Drawing:

@@ -6,7 +6,6 @@ import errno
 import io
 import os
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,7 +24,7 @@ from .._paths import StrPath
 from .._tree.tree import Tree
 from .building import TreeBuilder
 from .dictionaries import Nested, gather, plant
-from .drawing import MOST_LINES, Drawing, draw
+from .drawing import MOST_LINES, Drawing, as_html, draw
 from .flat_trees import each_file, put_files
 from .formats.streams import DiskPath, Readable, Source, Writable, is_path, open_source, open_target
 from .grafting import bring_in, capture, require_room
@@ -221,7 +220,7 @@ class Transfer(Tree):
         return draw(self, path, depth, max_lines)
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{draw(self, '/', None, MOST_LINES)._repr_html_()}"
+        return as_html("p", repr(self)) + draw(self, "/", None, MOST_LINES)._repr_html_()
 
     # Files by their paths, and directories of the disk
 

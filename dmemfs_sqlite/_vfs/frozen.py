@@ -8,6 +8,7 @@ memory of its own, which is backed where it is written.
 from __future__ import annotations
 
 import ctypes
+import functools
 import mmap
 import os
 import sys
@@ -86,8 +87,13 @@ class Image:
         self._functions[1](address, capacity)
 
 
+@functools.cache
 def _functions() -> tuple[Any, Any]:
-    """Return the kernel's mmap and munmap, which take no longer than a call of Python does."""
+    """Return the kernel's mmap and munmap, which take no longer than a call of Python does.
+
+    They are found once: each finding makes a class, and free-threaded CPython 3.13 keeps all of
+    these.
+    """
     library = ctypes.PyDLL(None, use_errno=True)
     map_memory, unmap_memory = library.mmap, library.munmap
     map_memory.restype = ctypes.c_void_p

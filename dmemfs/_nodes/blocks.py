@@ -147,15 +147,17 @@ class BlockPool:
 
     Args:
         keep: the most bytes of returned blocks to keep.
+
+    Attributes:
+        borrower: who has what the latest place has left; see `keep_spare`.
+        most_kept: as `keep`, in blocks.
     """
 
-    __slots__ = (
-        *("_dirty", "_free", "_in_spare", "_most_free", "_segments", "_spare", "borrower"),
-    )
+    __slots__ = (*("_dirty", "_free", "_in_spare", "_segments", "_spare", "borrower", "most_kept"),)
 
     def __init__(self, keep: int) -> None:
         self._free: list[tuple[memoryview, int]] = []  # with the offset in the segment
-        self._most_free = keep // BLOCK_SIZE
+        self.most_kept = keep // BLOCK_SIZE
         self._segments: list[weakref.ref[_Segment]] = []  # those with blocks that are not in use
         self._dirty = 0  # how many such blocks may still take memory
         self._spare: list[tuple[ReservedMemory, int]] = []  # one, and its blocks
@@ -178,7 +180,7 @@ class BlockPool:
 
     def take_back(self, view: memoryview, offset: int) -> None:
         """Keep the memory of a block that nobody refers to any more, or let it go."""
-        if len(self._free) < self._most_free - self._in_spare:
+        if len(self._free) < self.most_kept - self._in_spare:
             self._free.append((view, offset))
             return
         segment: _Segment = view.obj  # type: ignore[assignment]
@@ -208,7 +210,7 @@ class BlockPool:
         borrower = self.borrower()
         if self._spare or not (borrower is None or borrower.has_use_for_what_it_took()):
             return
-        most = min(blocks, self._most_free - len(self._free))
+        most = min(blocks, self.most_kept - len(self._free))
         if most << BLOCK_SHIFT < _SEGMENT_SIZE or not memory.GIVES_BACK:
             return
         if most < blocks:

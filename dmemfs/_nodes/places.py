@@ -25,7 +25,6 @@ MOST_PLACES = 8192
 """How many there may be in the process: an eighth of the mappings that Linux allows by default."""
 
 _HUGE_PAGES_FROM = (4 << 20) >> BLOCK_SHIFT
-_MANY_DROPPED = 64
 _ZEROS = bytes(BLOCK_SIZE)
 
 Former: TypeAlias = tuple[Home | None, memoryview, int]
@@ -121,7 +120,8 @@ class Place:
         Raises:
             MemoryError: somebody else's block was there, and the OS gives no memory for it.
         """
-        self._free(index)
+        if index in self._at_home:
+            self._free(index)
         return self._settle(index, owner)
 
     def own(self, blocks: dict[int, Block], index: int, owner: object) -> Block:
@@ -213,7 +213,7 @@ class Place:
     def take_back(self, _view: memoryview, offset: int) -> None:
         """Note that a block is gone. Any thread may call this, at any time."""
         self._dropped.append(offset >> BLOCK_SHIFT)
-        if len(self._dropped) > _MANY_DROPPED and self.is_retired:
+        if len(self._dropped) > self._pool.most_kept and self.is_retired:
             self.give_back()  # nobody takes anything here meanwhile
 
     def give_back(self) -> None:

@@ -112,7 +112,8 @@ class RealTrees(Tree):
             directory.children[name] = node
             if overlay is not None:
                 self._overlays = (*self._overlays, overlay)
-            if writable and os.fsdecode(shown) == real:
+            in_place = writable and os.fsdecode(shown) == real
+            if in_place and real not in self._writable_in_place:
                 self._writable_in_place = (*self._writable_in_place, real)
         finally:
             self._unlock()

@@ -11,7 +11,7 @@ from .._errors import os_error
 from .._nodes.nodes import Directory
 from .._paths import StrPath
 from .._transfer.differing import Difference, difference_of, text_of
-from .._tree.closing import forget_what_is_not_loaded
+from .._tree.closing import forget_what_is_not_loaded, require_open
 from .overlays import Change, Overlay, changes_of, place_shown
 from .real import RealTrees
 
@@ -28,6 +28,10 @@ class Workspaces(RealTrees):
     def changes(
         self, path: StrPath | None = None, *, unified: Literal[True], context: int = 3
     ) -> str: ...
+    @overload
+    def changes(
+        self, path: StrPath | None = None, *, unified: bool = False, context: int = 3
+    ) -> Difference | str: ...
     def changes(
         self, path: StrPath | None = None, *, unified: bool = False, context: int = 3
     ) -> Difference | str:
@@ -159,6 +163,7 @@ class Workspaces(RealTrees):
 
 def _chosen(tree: RealTrees, path: StrPath | None) -> list[Overlay]:
     """Return what is shown writable at a path, or all of it."""
+    require_open(tree)
     if path is None:
         if not tree._overlays:
             raise ValueError(

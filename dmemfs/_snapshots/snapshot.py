@@ -83,6 +83,10 @@ class Snapshot(NotCopyable):
     def diff(
         self, other: Snapshot | None = None, *, unified: Literal[True], context: int = 3
     ) -> str: ...
+    @overload
+    def diff(
+        self, other: Snapshot | None = None, *, unified: bool = False, context: int = 3
+    ) -> Difference | str: ...
     def diff(
         self, other: Snapshot | None = None, *, unified: bool = False, context: int = 3
     ) -> Difference | str:

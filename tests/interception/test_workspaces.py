@@ -142,6 +142,13 @@ class TestChanges:
         assert "/w/more" in clone.changes().added
         assert fs.clone().changes() == Difference({}, {}, {})
 
+    def test_of_what_is_closed(self, fs: MemoryFileSystem, top: Path) -> None:
+        fs.close()
+        for call in (fs.changes, fs.apply, fs.discard):
+            with pytest.raises(ValueError, match="closed"):
+                call()
+        assert (top / "src/a.py").exists()
+
 
 class TestApply:
     def test_makes_the_disk_as_memory(self, fs: MemoryFileSystem, top: Path) -> None:

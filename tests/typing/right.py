@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, assert_type
 
-from dmemfs import Link, MemoryFileSystem, Quota, Snapshot, Usage, aio, mount
+from dmemfs import Difference, Link, MemoryFileSystem, Quota, Snapshot, Usage, aio, mount
 from dmemfs.paths import MemoryPath
 
 
@@ -117,6 +117,25 @@ def fail(fs: MemoryFileSystem) -> None:
     fs.fail("*", b"/a", KeyboardInterrupt())
     for operation in ("open", "read"):
         fs.fail(op=operation)
+
+
+def compare(fs: MemoryFileSystem, other: MemoryFileSystem, unified: bool) -> None:
+    with fs.snapshot() as snap:
+        assert_type(snap.diff(), Difference)
+        assert_type(snap.diff(snap, unified=True, context=0), str)
+        assert_type(snap.diff(unified=unified), Difference | str)
+        assert_type(snap.diff().attributes["/a"][0].mode, int)
+    fs.add_real(Path("/srv"), writable=True)
+    assert_type(fs.changes(), Difference)
+    assert_type(fs.changes(b"/srv", unified=True), str)
+    assert_type(fs.apply(Path("/srv"), to="/other").added, dict[str, int])
+    fs.discard()
+    fs.copy("/a", Path("/b"), to=other)
+    fs.copy_tree("/a", b"/b", to=other)
+    fs.attach("/mnt", other)
+    fs.detach("/mnt")
+    fs.fail("read", delay=0.5, short=1, byte=3).close()
+    assert_type(str(fs.tree("/a", depth=1, max_lines=5)), str)
 
 
 def use_paths(fs: MemoryFileSystem, mode: str) -> None:

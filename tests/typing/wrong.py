@@ -59,6 +59,14 @@ def fail(fs: MemoryFileSystem, operation: str) -> None:
     fs.fail("write", error=OSError)  # wrong: a class, no exception
     fs.fail("write", None, errno.EIO, 1)  # wrong: by its name alone
     fs.fail("write", time=1)  # wrong: misspelt
+    fs.fail("write", delay="1")  # wrong: no number of seconds
+
+
+def between(fs: MemoryFileSystem, path: MemoryPath) -> None:
+    fs.copy("/a", "/b", to="/mnt")  # wrong: no file system
+    fs.copy_tree("/a", "/b", fs)  # wrong: by its name alone
+    fs.attach("/mnt", path)  # wrong: no file system
+    fs.snapshot().diff(context=1, unify=True)  # wrong: misspelt
 
 
 def use_paths(fs: MemoryFileSystem, path: MemoryPath) -> None:

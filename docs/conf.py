@@ -26,11 +26,12 @@ sys.path.insert(0, str(PROJECT))
 
 import dmemfs  # noqa: E402
 import dmemfs_sqlite  # noqa: E402
+from dmemfs._version import __version__  # noqa: E402
 
 _metadata = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 project = _metadata["name"]
-release = version = _metadata["version"]
+release = version = __version__
 author = _metadata["authors"][0]["name"]
 copyright = author  # noqa: A001
 
@@ -61,6 +62,7 @@ default_role = "backticks"
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(sorted(sys.stdlib_module_names))})(\..*)?"),
     ("py:.*", r"(sqlalchemy|Engine|AsyncEngine|URL)(\..*)?"),
+    ("py:.*", r"dmemfs\._aio\.waiting\.Opened|Buffer"),
     ("py:.*", r"(dmemfs\._pathlib\.path\.)?AnyPath|(dmemfs\._tree\.listing\.)?ScandirIterator"),
 ]
 
@@ -97,6 +99,9 @@ TYPES = {
     r"(~dmemfs\._pathlib\.(lexical\.|path\.)|(?<![.\w]))(Lexical|Memory)Path\b": (
         "~dmemfs.paths.MemoryPath"
     ),
+    r"~dmemfs\._transfer\.drawing\.Drawing": "str",
+    r"~dmemfs\._entering\.Block": "~contextlib.AbstractContextManager",
+    r"(~dmemfs_sqlite\._engine\.pragmas\.)?\bPragmas\b": "~collections.abc.Mapping[str, int | str]",
     r"\b_HALF_OF_MEMORY\b": "...",
 }
 _CONTEXT_MANAGER = "contextlib.AbstractContextManager"

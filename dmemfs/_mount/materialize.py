@@ -47,7 +47,7 @@ def materialize(path: StrPath, *, write_back: bool = False, copy: bool = True) -
             what resolves the path or makes files beside it, as SQLite and h5py do.
 
     Returns:
-        The context manager of the block, which gives the path of the copy: this process can see and
+        The context manager of the block, which gives the path of the copy. This process can see and
         write it too, even in isolation.
 
     Raises:

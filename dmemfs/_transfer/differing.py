@@ -21,7 +21,8 @@ class Attributes(NamedTuple):
 
     Attributes:
         mode: permission bits.
-        uid, gid: the owner.
+        uid: the user that owns it.
+        gid: the group that owns it.
     """
 
     mode: int

@@ -19,7 +19,7 @@ class MemoryFileSystemMixin(unittest.TestCase):
 
     Attributes:
         memfs: the file system.
-        memfs_quota: the most bytes in it; None for no limit.
+        memfs_quota: the most bytes in it, a number or a text such as "64 MiB"; None for no limit.
         memfs_tree: the files in it, as `MemoryFileSystem.from_tree` takes them.
         memfs_path: where it is mounted during each test, and which is the working directory then;
             "/" in the place of the disk; None for nowhere.
@@ -28,7 +28,7 @@ class MemoryFileSystemMixin(unittest.TestCase):
     """
 
     memfs: MemoryFileSystem
-    memfs_quota: ClassVar[int | None] = None
+    memfs_quota: ClassVar[int | str | None] = None
     memfs_tree: ClassVar[Mapping[Any, Any]] = {}
     memfs_path: ClassVar[str | None] = None
     memfs_passthrough: ClassVar[Iterable[str]] = ()

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from dmemfs import MemoryFileSystem
-from dmemfs._arguments import by_name, bytes_of
+from dmemfs._arguments import by_name, byte_count, bytes_of
 
 from .._engine.image import BadImageError, read_header
 from .._engine.pragmas import Pragmas, set_pragmas
@@ -106,7 +106,7 @@ class DatabaseTemplate:
         self,
         *,
         shared: bool = False,
-        room: int | None = None,
+        room: int | str | None = None,
         journal: Journal = "memory",
         module: ModuleType = sqlite3,
         pragmas: Pragmas | None = None,
@@ -119,8 +119,10 @@ class DatabaseTemplate:
 
         Args:
             shared: Make it a file below "/.templates", whose path `PRAGMA database_list` tells.
-            room: Bytes by which it may grow, if it is no file; they count, with its size, until it
-                is closed. Usually a sixteenth of what the quota has left, and at most 64 MiB.
+            room: Bytes by which it may grow, if it is no file, as a number or a text such as
+                "8 MiB"; more is SQLITE_FULL, "database or disk is full". They count, with its size,
+                until it is closed. Usually a sixteenth of what the quota has left, and at most 64
+                MiB.
             journal: "file" is for a file that is copied or restored in the middle of transactions,
                 and makes it one.
             module: sqlite3, or one like it.
@@ -135,6 +137,7 @@ class DatabaseTemplate:
         Complexity:
             Independent of the size of the database, but for a few bytes per block of 64 KiB.
         """
+        room = byte_count(room, "room", none="what is usual")
         copy = f"{self._path[:-3]}-{next(self._numbers)}.db"
         if not shared and journal == "memory":
             with self._mutex:

@@ -353,6 +353,11 @@ ROWS: dict[str, Row] = {
         TypeError,
         "DatabaseTemplate() takes key by name: write key='key'",
     ),
+    "template.connect(room='much')": (
+        lambda fs: sqlite.DatabaseTemplate(FileSystem(), "SELECT 1").connect(room="much"),
+        ValueError,
+        f"room {BYTES} 'much'",
+    ),
     "from_bytes(fs, b'garbage')": (
         lambda fs: sqlite.DatabaseTemplate.from_bytes(fs, b"garbage" * 1000),
         sqlite.SnapshotError,
@@ -382,7 +387,7 @@ ROWS: dict[str, Row] = {
 def test_a_template_of_sql(fs: MemoryFileSystem) -> None:
     """As whatever else a database begins with."""
     template = dmemfs_sqlite.DatabaseTemplate(fs, "CREATE TABLE t(a); INSERT INTO t VALUES (1);")
-    with closing(template.connect(pragmas={"foreign_keys": "on"})) as connection:
+    with closing(template.connect(pragmas={"foreign_keys": "on"}, room="1 MiB")) as connection:
         assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
         assert connection.execute("PRAGMA foreign_keys").fetchall() == [(1,)]
     template.close()

@@ -140,6 +140,9 @@ def test_what_is_wrong_with_a_path(memory: MemoryFileSystem, path: Any, text: st
         assert str(caught.value).startswith("unable to open database file: [Errno ")
         assert str(caught.value).endswith(text)
         assert isinstance(caught.value.__cause__, OSError)
+        is_directory = isinstance(caught.value.__cause__, IsADirectoryError)
+        name = "SQLITE_CANTOPEN_ISDIR" if is_directory else "SQLITE_CANTOPEN"
+        assert getattr(caught.value, "sqlite_errorname", name) == name
     assert sorted(memory.listdir("/")) == ["d", "f", "link"]
 
 

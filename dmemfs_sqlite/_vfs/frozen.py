@@ -11,7 +11,6 @@ import ctypes
 import functools
 import mmap
 import os
-import sys
 from typing import Any
 
 from dmemfs import _platform
@@ -43,9 +42,10 @@ class Image:
         if self.page_size == _STANDS_FOR_LARGEST:
             self.page_size = 1 << 16
         self._descriptor = -1
-        if sys.platform != "linux" or _platform.counts_address_space():
-            raise OSError("private mappings of frozen memory need address space, and Linux")
         fcntl: Any = _platform.fcntl
+        can_freeze = _platform.memfd_create is not None and hasattr(fcntl, "F_ADD_SEALS")
+        if not can_freeze or _platform.counts_address_space():
+            raise OSError("private mappings of frozen memory need address space, and Linux")
         flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
         self._descriptor = os.memfd_create("dmemfs-template", flags)
         view = memoryview(content)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem, QuotaExceededError
+from dmemfs import MemoryFileSystem, QuotaExceededError, _platform
 from dmemfs_sqlite import DatabaseTemplate
 from dmemfs_sqlite import connect as connect_live
 from dmemfs_sqlite._live import copies
@@ -98,8 +98,9 @@ def test_statements_make_no_calls_into_python(template: DatabaseTemplate) -> Non
 # --- room and quota -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("room", [0, 50_000, 1_000_000])
-@pytest.mark.parametrize("page_size", [512, 4096, 65536])
+@pytest.mark.parametrize(
+    ("page_size", "room"), [(512, 50_000), (4096, 0), (4096, 1_000_000), (65536, 1_000_000)]
+)
 def test_a_copy_that_is_full_is_whole(memory: MemoryFileSystem, room: int, page_size: int) -> None:
     def build_so(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA page_size = {page_size}")
@@ -296,6 +297,23 @@ def test_an_image_is_frozen() -> None:
     with pytest.raises(OSError, match=r"not permitted"):
         os.truncate(image._descriptor, 4096)
     assert image.read() == bytes(8192)
+
+
+@pytest.mark.parametrize("missing", ["memfd_create", "seals", "address space"])
+def test_where_nothing_can_be_frozen(
+    template: DatabaseTemplate, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    if missing == "memfd_create":
+        monkeypatch.setattr(_platform, "memfd_create", None)
+    elif missing == "seals":
+        monkeypatch.delattr(_platform.fcntl, "F_ADD_SEALS")
+    else:
+        monkeypatch.setattr(_platform, "counts_address_space", lambda: True)
+    with pytest.raises(OSError, match="address space"):
+        frozen.Image(bytes(8192))
+    with closing(template.connect()) as connection:
+        assert not is_private()
+        assert value(connection, SUM) == LENGTH * ROWS
 
 
 # --- threads and processes ------------------------------------------------------------------------

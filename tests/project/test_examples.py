@@ -34,6 +34,7 @@ EXPECTED = {
     "rollback_in_tests.py": ["Ran 3 tests", "OK"],
     "live_templates.py": ["Ran 3 tests", "OK"],
     "sqlite_in_tests.py": ["Ran 3 tests", "OK"],
+    "tests_for_pyfakefs.py": ["Ran 3 tests", "OK"],
     "workspace.py": [
         "refused: No space left on device: 20,000,000 bytes requested",
         "--- a/hello/__init__.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import unittest
 from types import ModuleType
 from typing import Any, ClassVar, cast
@@ -95,6 +94,8 @@ def load_doctests(
         module: the module.
         options: those of `Patcher`.
     """
+    import doctest  # which takes as long as all of this package
+
     del loader, ignore
     patchers: list[Patcher] = []
 

@@ -17,6 +17,8 @@ from ._standing_in import stand_in
 
 _capture: Any = importlib.import_module("_pytest.capture")
 _PLUGIN_OF_PYFAKEFS = "pyfakefs.pytest_plugin"
+_WITHOUT_FILES = ("_pytest.", "xdist.", "dmemfs.")
+_configs: list[pytest.Config] = []
 _undo: list[Callable[[], None]] = []
 _original_file: Any = _capture.TemporaryFile
 
@@ -38,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Let pytest's own files be real."""
+    _configs.append(config)
     _capture.TemporaryFile = _file_for_capture
     factory = vars(config).get("_tmp_path_factory")
     if factory is not None:
@@ -47,9 +50,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Undo what `pytest_addoption` and `pytest_configure` did."""
-    del config
-    _capture.TemporaryFile = _original_file
-    while _undo:
+    _configs.remove(config)
+    if not _configs:
+        _capture.TemporaryFile = _original_file
+    if _undo:
         _undo.pop()()
 
 
@@ -106,12 +110,21 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> Generator[None, None,
     patcher = Patcher.PATCHER
     if patcher is None or not patcher.is_patching:
         return (yield)
+    if report.when != "teardown" and not _somebody_else_reports():
+        return (yield)
     patcher.pause()
     try:
         return (yield)
     finally:
         if report.when != "teardown":
             patcher.resume()
+
+
+def _somebody_else_reports() -> bool:
+    """Tell whether reports go to others than pytest itself, which touches no files then."""
+    reports = _configs[-1].hook.pytest_runtest_logreport.get_hookimpls()
+    modules = (getattr(each.function, "__module__", "") for each in reports)
+    return not all(name.startswith(_WITHOUT_FILES) for name in modules)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -30,7 +30,8 @@ def fs() -> MemoryFileSystem:
 def text_after(fs: MemoryFileSystem, change: Any, **options: Any) -> str:
     with fs.snapshot() as snap:
         change(fs)
-        return snap.diff(unified=True, **options)
+        found: str = snap.diff(unified=True, **options)
+        return found
 
 
 class TestText:

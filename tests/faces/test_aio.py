@@ -517,7 +517,7 @@ def test_a_bell_that_was_not_rung_is_made_up_for(
 def test_a_file_is_opened_with_its_lock_and_emptied_when_that_is_held(
     backend: Backend, fs: MemoryFileSystem
 ) -> None:
-    fs.write_bytes("/a", b"old")
+    fs.write_bytes("/a", b"old, and longer")
 
     async def write() -> None:
         async with aio.open(fs, "/a", "wb", lock="exclusive") as file:
@@ -529,8 +529,8 @@ def test_a_file_is_opened_with_its_lock_and_emptied_when_that_is_held(
                 start(write)
                 while not waiting(fs):
                     await backend.sleep(0)
-                assert reader.read() == b"old"
-            assert fs.read_bytes("/a") == b"old"
+                assert reader.read() == b"old, and longer"
+            assert fs.read_bytes("/a") == b"old, and longer"
         async with aio.open(fs, "/a", lock="shared", encoding="utf-8") as file:
             assert await file.read() == "new"
             with pytest.raises(BlockingIOError):

@@ -61,6 +61,7 @@ default_role = "backticks"
 # Types that annotations name and this reference does not explain.
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(sorted(sys.stdlib_module_names))})(\..*)?"),
+    ("py:.*", r"(dmemfs\._transfer\.differing\.)?Attributes"),
     ("py:.*", r"(sqlalchemy|Engine|AsyncEngine|URL)(\..*)?"),
     ("py:.*", r"dmemfs\._aio\.waiting\.Opened|Buffer"),
     ("py:.*", r"(dmemfs\._pathlib\.path\.)?AnyPath|(dmemfs\._tree\.listing\.)?ScandirIterator"),
@@ -94,6 +95,8 @@ TYPES = {
     r"(~dmemfs\._transfer\.dictionaries\.)?\bNested\b": "~collections.abc.Mapping",
     r"(~?typing\.)?\bUnpack\[(~?dmemfs\._transfer\.methods\.)?Limits\]": "int | None",
     r"~dmemfs\._tree\.tree\.Tree": "~dmemfs.MemoryFileSystem",
+    r"(~dmemfs\._transfer\.drawing\.)?\bDrawing\b": "str",
+    r"(~dmemfs\._entering\.)?\bBlock\b": "~contextlib.AbstractContextManager",
     r"(~dmemfs\._tree\.copying\.)?\bCopying\b": "~dmemfs.MemoryFileSystem",
     r"\bSegment\b": "str | ~os.PathLike[str] | ~dmemfs.paths.MemoryPath",
     r"(~dmemfs\._pathlib\.(lexical\.|path\.)|(?<![.\w]))(Lexical|Memory)Path\b": (

@@ -121,6 +121,17 @@ one._check()
 with mount(one, "/without-lock"), open("/without-lock/a/file", "w+") as file:
     file.write("text")
 one._check()
+
+# What is copied is found also where nobody counts who refers to a function.
+import os
+from dmemfs._mount import patching
+patching.getrefcount = lambda function: (1 << 32) - 1
+with mount(one, "/without-lock"):
+    pass
+copies = [os.stat]
+with mount(one, "/without-lock"):
+    assert copies[0]("/without-lock/a/file").st_size == 4
+assert copies == [os.stat]
 print("works without the lock")
 """
 

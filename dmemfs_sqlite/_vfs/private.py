@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import secrets
+from contextlib import suppress
 from typing import Any
 
 from dmemfs import MemoryFileSystem
@@ -102,11 +103,12 @@ def _zeros(size: int) -> bytes:
 
 def _count(fs: MemoryFileSystem, path: str, size: int) -> Any:
     """Return an open file without a name, which counts so many bytes and takes no memory."""
-    fs.write_bytes(path, _zeros(size))
     try:
+        fs.write_bytes(path, _zeros(size))
         return fs.open(path, "rb")
     finally:
-        fs.remove(path)
+        with suppress(FileNotFoundError):
+            fs.remove(path)
 
 
 @cold_callback(OK)

@@ -28,14 +28,15 @@ class _Injected:
 
     def __init__(self, fs: Tree, operations: frozenset[str], pattern: str | None) -> None:
         self.operations = operations
-        self.calls = self.failures = 0
+        self.calls: int = 0
+        self.failures: int = 0
         self.closed = False
-        self.fs = weakref.ref(fs)  # which refers to this
+        self.fs: weakref.ref[Tree] = weakref.ref(fs)  # which refers to this
         self.pattern = pattern
         self.error: int | BaseException | None = None
         self.after = 0
         self.times: int | None = None
-        self.delay = 0.0
+        self.delay: float = 0.0
         self.short: int | None = None
         self.byte: int | None = None
 

@@ -157,7 +157,7 @@ class BlockPool:
 
     def __init__(self, keep: int) -> None:
         self._free: list[tuple[memoryview, int]] = []  # with the offset in the segment
-        self.most_kept = keep // BLOCK_SIZE
+        self.most_kept: int = keep // BLOCK_SIZE
         self._segments: list[weakref.ref[_Segment]] = []  # those with blocks that are not in use
         self._dirty = 0  # how many such blocks may still take memory
         self._spare: list[tuple[ReservedMemory, int]] = []  # one, and its blocks

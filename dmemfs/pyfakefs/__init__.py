@@ -7,7 +7,7 @@ from ._standing_in import replace_pyfakefs
 from ._unittest import TestCase, TestCaseMixin, load_doctests
 from ._users import reset_ids, set_gid, set_uid
 
-pytest_plugins = ("dmemfs.pyfakefs._plugin",)
+pytest_plugins: tuple[str, ...] = ("dmemfs.pyfakefs._plugin",)
 
 __all__ = [
     "FakeDirectory",

@@ -26,7 +26,7 @@ class Base:
 
     def _set_up(self) -> None:
         """Begin with nothing but the root."""
-        self.memory = FakedMemory()
+        self.memory: FakedMemory = FakedMemory()
         self._cwd = "/"
         self._objects: weakref.WeakValueDictionary[int, FakeFile] = weakref.WeakValueDictionary()
         self._remembered: dict[Node, FakeFile] = {}

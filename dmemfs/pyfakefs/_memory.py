@@ -45,7 +45,7 @@ class FakedMemory(MemoryFileSystem):
 
     def __init__(self) -> None:
         super().__init__(max_quota=None, max_nodes=None)
-        self.permissions = Permissions(self)
+        self.permissions: Permissions = Permissions(self)
         self.written = {}
         self.large = weakref.WeakKeyDictionary()
 

@@ -81,8 +81,8 @@ class Patcher:
         if not allow_root_user:
             set_uid(1)
             set_gid(1)
-        self.modules_to_reload = list(modules_to_reload or ())
-        self.modules_to_patch = dict(modules_to_patch or {})
+        self.modules_to_reload: list[ModuleType] = list(modules_to_reload or ())
+        self.modules_to_patch: dict[str, Any] = dict(modules_to_patch or {})
         self.patch_open_code = patch_open_code
         self._patched: list[tuple[dict[str, Any], str, Any]] = []
         self._is_paused = False

@@ -91,7 +91,7 @@ class Permissions:
         operations: before which it is asked.
     """
 
-    operations = _OF_ENTRIES | _FOLLOWING | {"readlink", "stat"}
+    operations: frozenset[str] = _OF_ENTRIES | _FOLLOWING | {"readlink", "stat"}
 
     def __init__(self, fs: Tree) -> None:
         self._fs = weakref.ref(fs)  # which refers to this

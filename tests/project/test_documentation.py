@@ -170,6 +170,7 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
     [
         '-m pip install --editable ".[test,dev]"',
         '-m pip install --editable ".[test]"',
+        '-m pip install --editable ".[test-all]"',
         "-m pytest -n 2",
         "ruff check .",
         "ruff format --check .",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from shutil import SameFileError
 from time import time_ns
 from typing import Any, cast
 
@@ -97,6 +96,8 @@ class Copying(Renaming):
                 inside = _paths.join(_paths.as_text(dst), name)
                 dst = _paths.as_given(inside, dst)
             if self._peek(dst) is source:
+                from shutil import SameFileError  # late: it loads what decompresses
+
                 raise SameFileError(f"{src!r} and {dst!r} are the same file")
             return dst
         finally:

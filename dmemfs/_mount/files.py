@@ -38,7 +38,17 @@ instruction in that code. A plain tuple, since one is made by every `open`.
 """
 
 
-class MountedRawFile(RawFile):
+class _Unbuffered(RawFile):
+    """What says that it is an `io.FileIO`, for functions that are chosen by the class."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[io.FileIO]:  # type: ignore[override]
+        return io.FileIO
+
+
+class MountedRawFile(_Unbuffered):
     """An unbuffered file of a mounted file system."""
 
     __slots__ = ("_descriptor", "_origin")
@@ -180,7 +190,7 @@ LentFile.__name__ = LentFile.__qualname__ = "FileIO"
 LentFile.__module__ = "_io"
 
 
-class DescriptorFile(RawFile):
+class DescriptorFile(_Unbuffered):
     """An unbuffered file on a virtual descriptor, where the kernel makes no files in memory."""
 
     __slots__ = ("_closefd", "_descriptor", "_descriptors")

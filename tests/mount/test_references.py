@@ -376,6 +376,27 @@ def test_a_dictionary_of_a_derived_class_is_not_asked() -> None:
     assert dict.get(kept, "stat") is os.stat
 
 
+def test_functions_that_are_chosen_by_the_class_know_unbuffered_files() -> None:
+    def chosen_by(cls: type) -> Callable[[object], str]:
+        @functools.singledispatch
+        def choose(_file: object) -> str:
+            return "something else"
+
+        choose.register(cls, lambda _file: cls.__name__)
+        return choose
+
+    before = chosen_by(io.FileIO)
+    with mount(MemoryFileSystem(), "/mem"):
+        inside = chosen_by(io.FileIO)
+        with open("/mem/file", "wb", buffering=0) as file:
+            assert isinstance(file, io.FileIO)
+            assert (before(file), inside(file)) == ("FileIO", "FileIO")
+        with os.fdopen(os.open("/mem/file", os.O_RDONLY), "rb", buffering=0) as file:
+            assert (before(file), inside(file)) == ("FileIO", "FileIO")
+    with mount(MemoryFileSystem(), "/mem"), open("/mem/file", "wb", buffering=0) as file:
+        assert (before(file), inside(file)) == ("FileIO", "FileIO")
+
+
 WITH_FROZEN_OBJECTS = """
 import gc, os, types
 from dmemfs._mount.references import find_places

@@ -75,7 +75,7 @@ def open_copy(
             raise
         return connection
     finally:
-        del WAITING[copy.token]
+        WAITING.pop(copy.token, None)
         copy.end_unless_open()
 
 

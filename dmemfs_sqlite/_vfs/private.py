@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import secrets
+import weakref
 from contextlib import suppress
 from typing import Any
 
@@ -26,8 +27,8 @@ from .paths import SIDECARS
 PARAMETER = b"private"
 """Of the URI of such a database: its token."""
 
-WAITING: dict[bytes, PrivateCopy] = {}
-"""Copies that are about to be opened, by their tokens."""
+WAITING: weakref.WeakValueDictionary[bytes, PrivateCopy] = weakref.WeakValueDictionary()
+"""Copies that are about to be opened, by their tokens. An interrupt leaves none."""
 
 _OPEN: dict[int, PrivateCopy] = immortal({})
 """Those that are open, by the address of their `sqlite3_file`, also while the interpreter goes."""
@@ -86,13 +87,20 @@ class PrivateCopy:
 
     def end(self) -> None:
         """Let go of everything; it may be called again."""
-        image, self._image = self._image, None
-        if image is not None:
-            image.unmap(self._address, self._capacity)
+        self._unmap()
         self._counted.close()
         for suffix in SIDECARS:
             if self._fs._peek(self._path + suffix) is not None:  # another journal than usual
                 self._fs.remove(self._path + suffix)
+
+    def _unmap(self) -> None:
+        image, self._image = self._image, None
+        if image is not None:
+            image.unmap(self._address, self._capacity)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_image"):  # else it was not made
+            self._unmap()
 
 
 @functools.lru_cache(8)

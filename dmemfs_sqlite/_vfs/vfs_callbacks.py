@@ -106,7 +106,7 @@ def open_in(
         again: whether what is to be made may be there, from an attempt that was interrupted.
     """
     node: Any
-    if WAITING and name and flags & OPEN_MAIN_DB and registration.private is not None:
+    if flags & OPEN_MAIN_DB and WAITING and name and registration.private is not None:
         copy = WAITING.get(registration.names.uri_parameter(name, PARAMETER) or b"")
         if copy is not None:
             registration.private.open(copy, file)

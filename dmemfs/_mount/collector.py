@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import BuiltinFunctionType, CodeType, ModuleType
 from typing import Any
+
+module_namespace: Callable[[Any], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
 
 _AT_ONCE = 256
 
@@ -41,16 +43,27 @@ def _reachable_referrers(wanted: tuple[Any, ...], depth: int | None) -> Iterator
         deeper: list[Any] = []
         for start in range(0, len(level), _AT_ONCE):
             some = level[start : start + _AT_ONCE]
-            referents = gc.get_referents(*some)
+            referents = _referents(some)
             if not ids.isdisjoint(map(id, referents)):
                 for each in some:
-                    if not ids.isdisjoint(map(id, gc.get_referents(each))):
+                    if not ids.isdisjoint(map(id, _referents([each]))):
                         yield each
             reached = {id(each): each for each in filter(gc.is_tracked, referents)}
             new = reached.keys() - seen
             seen |= new
             deeper += map(reached.__getitem__, new)
         level = deeper
+
+
+def _referents(things: list[Any]) -> list[Any]:
+    """Return what they refer to, of modules only what has a name there.
+
+    In CPython 3.12 the module `_asyncio` refers to iterators that are freed already, and who asks
+    the collector for these has them freed once more: asyncio then goes round in circles.
+    """
+    modules = [each for each in things if issubclass(type(each), ModuleType)]
+    others = [each for each in things if not issubclass(type(each), ModuleType)]
+    return gc.get_referents(*others) + [module_namespace(each) for each in modules]
 
 
 def objects_of(roots: Iterable[Any], borders: Iterable[Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from .collector import module_namespace
 from .handing_over import (
     Parameter,
     by_content,
@@ -27,7 +28,6 @@ from .handing_over import (
     refuse_socket,
     refuse_sql,
 )
-from .references import module_namespace
 from .table import MountTable
 
 _Way = Callable[..., Any]

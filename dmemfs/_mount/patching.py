@@ -29,10 +29,10 @@ from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 from .._platform import HAS_INTERPRETER_LOCK
-from .collector import objects_of
+from .collector import module_namespace, objects_of
 from .descriptors import DescriptorTable
 from .likeness import take_name
-from .references import PACKAGE, Pair, Place, find_places, held_weakly, module_namespace
+from .references import PACKAGE, Pair, Place, find_places, held_weakly
 from .stand_ins.attributes import PatchedAttributes, StandInStatxResult
 from .stand_ins.descriptors import PatchedDescriptors
 from .stand_ins.entries import PatchedEntries, StandInDirEntry

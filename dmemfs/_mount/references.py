@@ -26,7 +26,7 @@ from types import (
 )
 from typing import Any
 
-from .collector import referrers
+from .collector import module_namespace, referrers
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -37,8 +37,6 @@ _ABSENT = object()
 _raw_mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _raw_namespace: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 _raw_flags: Callable[[type], int] = type.__dict__["__flags__"].__get__
-module_namespace: Callable[[Any], dict[str, Any]]
-module_namespace = vars(ModuleType)["__dict__"].__get__
 _IS_MADE_AT_RUN_TIME = 1 << 9
 _MOST_LEVELS = 3
 _LEVELS_TO_NAMESPACES = 3  # `sys.modules`, a module, its namespace

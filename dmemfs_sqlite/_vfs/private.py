@@ -113,10 +113,13 @@ def _count(fs: MemoryFileSystem, path: str, size: int) -> Any:
     """Return an open file without a name, which counts so many bytes and takes no memory."""
     try:
         fs.write_bytes(path, _zeros(size))
-        return fs.open(path, "rb")
-    finally:
+        file = fs.open(path, "rb")
+        fs.remove(path)
+    except BaseException:  # an interrupt may have come to remove(), too
         with suppress(FileNotFoundError):
             fs.remove(path)
+        raise
+    return file
 
 
 @cold_callback(OK)

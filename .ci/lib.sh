@@ -13,6 +13,20 @@ step() {
     wait $!
 }
 
+# bounded SECONDS COMMAND...: as step; what takes longer is killed, with all that it has started.
+bounded() {
+    local job watch status
+    printf '\n== %s\n' "${*:2}"
+    "${@:2}" </dev/null &
+    job=$!
+    { sleep "$1" && kill -KILL -- "-$job"; } &
+    watch=$!
+    wait "$job"
+    status=$?
+    kill -TERM -- "-$watch" 2>/dev/null
+    return "$status"
+}
+
 # quietly COMMAND...: what checks need; it says nothing unless it fails.
 quietly() {
     local log

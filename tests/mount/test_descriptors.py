@@ -36,7 +36,16 @@ def test_the_lowest_free_number_is_given(fs: MemoryFileSystem) -> None:
     numbers = [os.open("/mem/file", os.O_RDONLY) for _ in range(3)]
     os.close(numbers[1])
     assert os.open("/mem/file", os.O_RDONLY) == numbers[1]
-    os.closerange(numbers[0], numbers[2] + 1)
+    for number in numbers:
+        os.close(number)
+
+
+def test_a_range_is_closed(fs: MemoryFileSystem) -> None:
+    file = os.open("/mem/file", os.O_RDONLY)
+    first = fcntl.fcntl(file, fcntl.F_DUPFD, 300)  # where the numbers that follow are free
+    numbers = [os.dup2(file, first + 1), first, os.dup2(file, first + 2), file]
+    os.closerange(first, first + 3)
+    os.close(file)
     for number in numbers:
         assert outcome(os.fstat, number)[:2] == ("OSError", errno.EBADF)
 

@@ -14,6 +14,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem, mount
 from tests.support.comparison import outcome
+from tests.support.descriptors import lowest_free_descriptor
 
 
 @pytest.fixture
@@ -27,9 +28,10 @@ def fs() -> Iterator[MemoryFileSystem]:
 
 def test_a_file_has_no_descriptor_until_it_is_asked_for(fs: MemoryFileSystem) -> None:
     with open("/mem/file", "rb") as first, open("/mem/file", "rb") as second:
-        number = second.fileno()
-        assert number == second.fileno()
-        assert first.fileno() == number + 1
+        number = lowest_free_descriptor()
+        assert second.fileno() == second.fileno() == number
+        number = lowest_free_descriptor()
+        assert first.fileno() == number
 
 
 def test_the_lowest_free_number_is_given(fs: MemoryFileSystem) -> None:

@@ -91,6 +91,7 @@ class RealEntries:
             link.lead_to(_as_text(_readlink(path)))
         else:
             return None
+        node.told = None
         node.mode = mode
         node.owner = (status.st_uid, status.st_gid)
         node.atime, node.mtime, node.ctime = (

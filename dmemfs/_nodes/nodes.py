@@ -24,11 +24,15 @@ class Node:
         mode: file type and permission bits, as in `os.stat_result.st_mode`.
         nlink: the number of directory entries that lead to this node.
         mtime, ctime, atime: nanoseconds since the epoch.
+        told: what `stat` told of it, and what that was made of; the `ctime` of then, if it was told
+            once only; or None.
         account: where this node and its bytes are counted; of a directory, what is below it.
         counts_as: how many nodes it is for a limit of nodes.
     """
 
-    __slots__ = ("__weakref__", "account", "atime", "ctime", "mode", "mtime", "nlink", "owner")
+    __slots__ = (
+        "__weakref__", "account", "atime", "ctime", "mode", "mtime", "nlink", "owner", "told",
+    )  # fmt: skip
 
     mode: int
     owner: Owner
@@ -36,6 +40,7 @@ class Node:
     mtime: int
     ctime: int
     atime: int
+    told: Any
     account: ByteAccount
     counts_as: int = 1
 

@@ -72,6 +72,7 @@ def _copy_accounts(root: Account, source: Account) -> dict[object, Account]:
 
 
 def _copy_attributes(source: Node, copy: Node) -> None:
+    copy.told = None
     copy.mode = source.mode
     copy.owner = source.owner
     copy.nlink = source.nlink
@@ -82,6 +83,7 @@ def _copy_of_file(
     fs: Tree, source: File, parent: Directory, accounts: dict[object, Account]
 ) -> File:
     copy = File()
+    copy.told = None
     content = source.content
     copy.size = stored = source.size
     if content.__class__ is bytes:

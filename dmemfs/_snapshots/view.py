@@ -84,6 +84,7 @@ class _View:
         if known is not None:
             return known
         node: Any = type(source)()
+        node.told = None
         if isinstance(source, File):
             (
                 content, node.size, node.mode, node.mtime, node.ctime, node.atime,

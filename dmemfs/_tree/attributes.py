@@ -7,6 +7,7 @@ import math
 import operator
 import os
 import stat
+import weakref
 from time import time_ns
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ from .._paths import StrPath
 from .lookup import Lookup
 
 _NANO = 1_000_000_000
+_MOST_TOLD = 1 << 12
+"""Nodes of which it is remembered what was told; some 500 bytes for each."""
+
 _TIME_MIN, _TIME_MAX = -(1 << 63) * _NANO, (1 << 63) * _NANO
 
 
@@ -73,39 +77,64 @@ class Attributes(Lookup):
             given: Any = path
             head, _, name = given.rpartition("/")
             node = self._directories[head].children[name]
-            if type(node) is Symlink:
+            if node.__class__ is Symlink:
                 node = self._find(path, follow=follow_symlinks)
         except (KeyError, AttributeError, TypeError):
             node = self._find(path, follow=follow_symlinks)
         return self._status(node)
 
     def _status(self, node: Node) -> os.stat_result:
-        """Return the attributes of a node."""
+        """Return the attributes of a node: what was told before, where nothing is different.
+
+        It is compared with what it was made of, so that nobody who changes a node has to say so.
+        What is asked for once is not kept, and neither is what changes each time.
+        """
+        size = stored = 0
         if node.__class__ is File:
             size = stored = node.size
             content = node.content
             if content.__class__ is BlockList:
                 stored = content.counted
-        else:
-            size = stored = 0
-            if node.__class__ is KernelFile:
-                size, stored = node.size, node.stored_bytes()
-            elif node.__class__ is Symlink:
-                size = len(_paths.encode(node.target))
-        user, group = node.owner
+        elif node.__class__ is Symlink:
+            size = len(_paths.encode(node.target))
+        elif node.__class__ is KernelFile:
+            size, stored = node.size, node.stored_bytes()
+        mode, owner, nlink = node.mode, node.owner, node.nlink
         atime, mtime, ctime = node.atime, node.mtime, node.ctime
+        told = node.told
+        if told.__class__ is tuple and (
+            told[1] is ctime and told[2] is mtime and told[3] is atime
+            and told[4] is size and told[5] is stored
+            and told[6] is mode and told[7] is owner and told[8] is nlink
+        ):  # fmt: skip
+            return told[0]  # type: ignore[no-any-return]
         mtime_s = ctime_s = atime_s = mtime // _NANO
         mtime_float = ctime_float = atime_float = mtime / 1e9
         if ctime is not mtime:
             ctime_s, ctime_float = ctime // _NANO, ctime / 1e9
         if atime is not mtime:
             atime_s, atime_float = atime // _NANO, atime / 1e9
+        user, group = owner
         fields = (
-            node.mode, id(node), self._device, node.nlink, user, group, size,
+            mode, id(node), self._device, nlink, user, group, size,
             atime_s, mtime_s, ctime_s, atime_float, mtime_float, ctime_float,
             atime, mtime, ctime, BLOCK_SIZE, (stored + 511) >> 9, 0,
         )  # fmt: skip
-        return _stat_result(fields)
+        status = _stat_result(fields)
+        if told is not ctime:
+            node.told = ctime
+        elif _platform.HAS_INTERPRETER_LOCK:
+            self._told.append(weakref.ref(node))
+            node.told = status, ctime, mtime, atime, size, stored, mode, owner, nlink
+            if len(self._told) > _MOST_TOLD:
+                self._forget_what_was_told()
+        return status
+
+    def _forget_what_was_told(self) -> None:
+        """Forget what was told of the node of which that is remembered for the longest time."""
+        node = self._told.popleft()()
+        if node is not None:
+            node.told = None
 
     def lstat(self, path: StrPath) -> os.stat_result:
         """Return the attributes of `path`, of a symbolic link itself; see `stat`."""

@@ -312,6 +312,7 @@ class Copying(Renaming):
         return copies
 
     def _set_up_copy(self, old: Node, new: Node, account: Account) -> None:
+        new.told = None
         new.mode = old.mode
         new.owner = self._owner
         new.nlink = 1

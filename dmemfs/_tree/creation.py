@@ -53,6 +53,7 @@ class Creation(Lookup):
                 self._wait_for_lock()
             now = time_ns()
             node = Directory()
+            node.told = None
             node.nlink = 2
             node.mtime = node.ctime = node.atime = now
             node.children = shared_dict()
@@ -122,6 +123,7 @@ class Creation(Lookup):
             node = Symlink()
             node.lead_to(target)
             account.require(0, node.counts_as, dst)
+            node.told = None
             node.mode = stat.S_IFLNK | 0o777
             node.owner = self._owner_in(directory)
             node.nlink = 1
@@ -324,6 +326,7 @@ class Creation(Lookup):
                 self._wait_for_lock()
             now = time_ns()
             node = File()
+            node.told = None
             node.mode = _FILE_MODE
             node.owner = self._owner_in(directory) if directory.mode & _S_ISGID else self._owner
             node.nlink = 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import weakref
+from collections import deque
 from collections.abc import Callable, Mapping
 from time import time_ns
 from types import MappingProxyType
@@ -103,9 +105,11 @@ class Lookup(Pages):
         root.account = self._account
         root.children = shared_dict()
         root.parent = root
+        root.told = None
         root.removed = False
         root.remembered = True
         self._directories: dict[str, Directory] = shared_dict({"": root})
+        self._told: deque[weakref.ref[Node]] = deque()  # those of which it is remembered
         self._device = id(self) & 0xFFFFFFFF  # as large a number as os.major() and os.minor() take
 
     # Questions

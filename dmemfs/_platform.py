@@ -142,6 +142,7 @@ memfd_create: Callable[..., int] | None = getattr(os, "memfd_create", None)
 pread: Any = getattr(os, "pread", None)
 pwrite: Any = getattr(os, "pwrite", None)
 readv: Callable[..., int] = getattr(os, "readv", None)  # type: ignore[assignment]
+writev: Callable[..., int] = getattr(os, "writev", None)  # type: ignore[assignment]
 register_at_fork: Any = getattr(os, "register_at_fork", None)
 
 

@@ -21,7 +21,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 # They may name what some systems have not got: the first two say what is done without; the mount
 # and what stands on it are loaded on Linux alone, and what calls C where it can be called.
 PLACES = ("dmemfs/_platform.py", "dmemfs_sqlite/_platform.py")
-LOADED_ON_LINUX = ("dmemfs/_mount/patching.py", "dmemfs/_mount/stand_ins/", "dmemfs/pyfakefs/")
+LOADED_ON_LINUX = (
+    "dmemfs/_kernel/",
+    "dmemfs/_mount/patching.py",
+    "dmemfs/_mount/stand_ins/",
+    "dmemfs/pyfakefs/",
+)
 LOADED_WITH_CALLBACKS = tuple(
     f"dmemfs_sqlite/_vfs/{name}.py"
     for name in (

@@ -48,7 +48,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"_history"},
         {"_tree"},
         {"_files", "_published", "_transfer"},
-        {"_snapshots", "_interception"},
+        {"_snapshots", "_interception", "_kernel"},
         {"_mount", "_pathlib"},
         {"_memory_filesystem"},
         {"_commands"},

@@ -1,0 +1,1 @@
+"""The kernel's face: other programs see a file system in memory, by the FUSE protocol."""

@@ -34,7 +34,7 @@ bounded() {
 # mended too, and the last line says so.
 run_tests() {
     local pytest=("${@:3}" -o "cache_dir=$2") status
-    bounded "$longest" "${pytest[@]}" -n 2
+    bounded "$longest" "${pytest[@]}"
     status=$?
     ((status == 1)) || return "$status"
     bounded "$longest" "${pytest[@]}" -n 0 --last-failed --last-failed-no-failures none || return

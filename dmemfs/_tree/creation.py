@@ -20,6 +20,7 @@ from .lookup import Lookup
 _UMASK = 0o022
 _S_ISGID = stat.S_ISGID
 _S_IFDIR = stat.S_IFDIR
+_DIRECTORY_MODE = _S_IFDIR | (0o777 & ~_UMASK)
 _FILE_MODE = stat.S_IFREG | (0o666 & ~_UMASK)
 
 
@@ -69,9 +70,11 @@ class Creation(Lookup):
             node.account = account = directory.account
             if account.nodes >= account.max_nodes:
                 account.require(0, 1, path)
-            inherited = directory.mode & _S_ISGID
-            node.mode = _S_IFDIR | (mode & 0o1777 & ~_UMASK) | inherited
-            node.owner = self._owner_in(directory) if inherited else self._owner
+            if mode == 0o777 and not directory.mode & _S_ISGID:
+                node.mode, node.owner = _DIRECTORY_MODE, self._owner
+            else:
+                node.mode = _S_IFDIR | (mode & 0o1777 & ~_UMASK) | (directory.mode & _S_ISGID)
+                node.owner = self._owner_in(directory)
             node.parent = directory
             if self._newest is not None:
                 preserve_creation(self, directory, name, node)

@@ -52,14 +52,21 @@ class Renaming(Creation, Removal):
             except OSError as error:
                 _paths.as_text(dst)  # os looks at both arguments first
                 raise os_error(errno_of(error), src, dst) from None
-            code = self._obstacle_to_rename(source, target)
-            if code:
-                del source, target  # see UnlinkedRecord
-                raise os_error(code, src, dst)
-            old, old_name, node, _ = source
-            new, new_name, replaced, _ = target
-            if node is None or node is replaced:  # two names of one file: POSIX leaves both
-                return
+            old, old_name, node, old_slash = source
+            new, new_name, replaced, new_slash = target
+            if not (
+                old is new
+                and replaced is None
+                and node is not None
+                and not (old_slash or new_slash or old.removed or self._attached)
+                and old_name not in _paths.SPECIAL_NAMES
+            ):  # else it gets a free name in the same directory, as it mostly does
+                code = self._obstacle_to_rename(source, target)
+                if code:
+                    del source, target, node, replaced  # see UnlinkedRecord
+                    raise os_error(code, src, dst)
+                if node is None or node is replaced:  # two names of one file: POSIX leaves both
+                    return
             moves_directory = isinstance(node, Directory)
             if old.account is not new.account:
                 try:
@@ -112,10 +119,11 @@ class Renaming(Creation, Removal):
             if remembered is not self._directories:
                 self._directories = remembered
                 node.remembered = False  # type: ignore[attr-defined]
-            if replaced is not None and not replaced.nlink:
-                forget_creation(self, replaced)
-            del source, target, node, replaced
-            self._account.settle_gone()
+            if replaced is not None:
+                if not replaced.nlink:
+                    forget_creation(self, replaced)
+                del source, target, node, replaced
+                self._account.settle_gone()
         finally:
             try:
                 if crossing is not None:

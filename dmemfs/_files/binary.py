@@ -15,7 +15,10 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from .._errors import QuotaExceededError
+from .._nodes.blocks import BLOCK_SHIFT, BLOCK_SIZE
+from .._nodes.content import BlockList
 from .._nodes.nodes import LARGEST_FILE
+from .._platform import HAS_INTERPRETER_LOCK
 from .raw import (
     BUFFERED,
     CLOSED,
@@ -38,12 +41,15 @@ if TYPE_CHECKING:
     from .._tree.opened import Opening
     from .locks import LockGrant
 
-# The form of content that a file object hands out whole, without a call of the file system.
+# The form of content that a file object hands out whole, without a call of the file system; and
+# the one of which it reads what lies within a block.
 _handed_out: Any = bytes
+_read_in_place: Any = BlockList if HAS_INTERPRETER_LOCK else None
 
 _BUFFER_SIZE = 1 << 16
 _FEW_BYTES = 2048
 _LARGEST_COUNT = sys.maxsize
+_OFFSET = BLOCK_SIZE - 1
 
 
 def read_through_file_system(yes: bool) -> None:
@@ -51,8 +57,9 @@ def read_through_file_system(yes: bool) -> None:
 
     It holds for all file systems: a file object that has to ask its own is slower for it.
     """
-    global _handed_out
+    global _handed_out, _read_in_place
     _handed_out = None if yes else bytes
+    _read_in_place = None if yes or not HAS_INTERPRETER_LOCK else BlockList
 
 
 class HowOpened(Protocol):
@@ -282,6 +289,24 @@ class _Readable(BinaryFile):
                     raise ValueError("read length must be non-negative or -1")
             if size < _FEW_BYTES and self._position:
                 return self._buffered().read(size)
+            if content.__class__ is _read_in_place and node.atime > node.ctime:
+                # Within a block it is one step for all other threads: nothing is called here.
+                position = self._position
+                offset = position & _OFFSET
+                blocks = content._blocks
+                index = position >> BLOCK_SHIFT
+                if (
+                    offset + size <= BLOCK_SIZE
+                    and position + size <= content.size
+                    and blocks.__class__ is dict
+                    and index in blocks
+                ):
+                    block = blocks[index]
+                    start = block.offset + offset
+                    data = block.view.obj[start : start + size]
+                    if data.__class__ is bytes:
+                        self._position = position + size
+                        return data
         try:
             return self._fs._read(self, size)
         except BufferedMeanwhileError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .binary import BinaryFile
     from .locks import LockGrant
 
-_TEXT_CHUNK = 1 << 15
+_TEXT_CHUNK = 1 << 16
 
 
 def open_file(
@@ -139,7 +139,7 @@ def text_file(
         raise
     text.mode = mode  # type: ignore[misc]
     if size > _TEXT_CHUNK and mode in ("r", "rt"):
-        # Four times as much per call as by default: the calls are in Python here. Where it is
+        # Eight times as much per call as by default: the calls are in Python here. Where it is
         # written too, the size shows in where a write after a read goes.
         text._CHUNK_SIZE = _TEXT_CHUNK  # type: ignore[attr-defined]
     return text

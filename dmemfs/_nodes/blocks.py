@@ -49,18 +49,20 @@ class Block:
     Attributes:
         view: the bytes; `BLOCK_SIZE` of them, fewer in a block of a piece and in a short one at the
             end of a file.
+        offset: where `view` begins in what it is a view of.
         owner: the token of the only block list that may write the block in place.
     """
 
-    __slots__ = ("__weakref__", "_offset", "_pool", "owner", "view")
+    __slots__ = ("__weakref__", "_pool", "offset", "owner", "view")
 
     view: memoryview
+    offset: int
     owner: object
 
     def __init__(self, view: memoryview, owner: object, pool: Home | None, offset: int = 0) -> None:
         self.view = view
+        self.offset = offset
         self.owner = owner
-        self._offset = offset
         self._pool: Home | None = pool
 
     def copy(self, offset: int, target: memoryview) -> None:
@@ -70,6 +72,11 @@ class Block:
             view = self.view
             target[:] = view[offset : offset + len(target)]
 
+    def lies_where_it_says(self) -> bool:
+        """Tell whether the first bytes of `view` are those at `offset` of what it is a view of."""
+        first = self.view[:64]
+        return memoryview(self.view.obj)[self.offset : self.offset + len(first)] == first
+
     def leave(self, pool: BlockPool) -> None:
         """Have the bytes in memory of the pool from now on; the former memory is somebody else's.
 
@@ -78,8 +85,10 @@ class Block:
         """
         new = pool.take(None)
         new.view[:] = self.view
-        view, offset, new._pool = new.view, new._offset, None
-        self.view, self._offset, self._pool = view, offset, pool
+        view, offset, new._pool = new.view, new.offset, None
+        former = self.view  # freed at the end: other threads may run meanwhile
+        self.view, self.offset, self._pool = view, offset, pool
+        del former
 
     def __del__(self) -> None:
         try:
@@ -90,7 +99,7 @@ class Block:
             # The collector finalises a whole garbage cycle before it frees any of it: a later
             # finaliser may still write through this block, and must not meet the new owner.
             view, self.view, self.owner = self.view, _LOST, None
-            pool.take_back(view, self._offset)
+            pool.take_back(view, self.offset)
 
 
 class _Segment(AnonymousMemory):

@@ -374,6 +374,7 @@ class BlockList:
                 or len(block.view) == BLOCK_SIZE
                 or (index + 1) * BLOCK_SIZE >= self.size
             ), f"block {index} is short, and not the last"
+            assert block.lies_where_it_says(), f"block {index} begins elsewhere"
         if self.place is not None:
             self.place.check(self._blocks, self._token)
 

@@ -40,7 +40,7 @@ class Piece:
         whole = memoryview(content)
         blocks: dict[int, Block] = {}
         for start in range(0, len(content), BLOCK_SIZE):
-            block = Block(whole[start : start + BLOCK_SIZE], None, self)
+            block = Block(whole[start : start + BLOCK_SIZE], None, self, start)
             self._references.append(weakref.ref(block))
             blocks[len(blocks)] = block
         return blocks
@@ -70,6 +70,7 @@ class Piece:
 def _leave(block: Block, pool: BlockPool) -> None:
     """Let a block refer to a copy in memory of the pool, or, of less than a block, of its own."""
     if len(block.view) < BLOCK_SIZE:
-        block.view, block._pool = memoryview(bytes(block.view)), None
+        former = block.view  # freed at the end: as in `leave`
+        block.view, block.offset, block._pool = memoryview(bytes(former)), 0, None
     else:
         block.leave(pool)

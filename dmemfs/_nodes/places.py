@@ -97,7 +97,7 @@ class Place:
 
     def is_home_of(self, block: Block, index: int) -> bool:
         """Tell whether a block lies at its position here."""
-        return block._pool is self and block._offset == index << BLOCK_SHIFT
+        return block._pool is self and block.offset == index << BLOCK_SHIFT
 
     def can_have(self, block: Block) -> bool:
         """Tell whether a block may move here, for all who have it.
@@ -201,11 +201,11 @@ class Place:
             blocks[index] = new
             return None
         new = self._settle(index, None)
-        view, former = new.view, (block._pool, block.view, block._offset)
+        view, former = new.view, (block._pool, block.view, block.offset)
         view[: len(block.view)] = block.view
         self._note(index, block)
         new._pool = None  # so that its end, which is near, frees nothing
-        block.view, block._offset, block._pool = view, index << BLOCK_SHIFT, self
+        block.view, block.offset, block._pool = view, index << BLOCK_SHIFT, self
         return former
 
     # Memory that is not used any more

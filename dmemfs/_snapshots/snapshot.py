@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import OpenBinaryMode, OpenTextMode
 
     from .._history.versions import Hold, Version
+    from .._tree.copying import Copying
     from .._tree.listing import ScandirIterator
     from .._tree.tree import Tree
 
@@ -268,6 +269,27 @@ class Snapshot(NotCopyable):
     def glob(self, pattern: Any) -> list[Any]:
         """Return the sorted paths that match a pattern; see `MemoryFileSystem.glob`."""
         return self._view().glob(pattern)
+
+    def copy_out(self, src: StrPath, dst: StrPath, *, to: Copying) -> Any:
+        """Copy a file out of the snapshot into a file system, the one it is of or another.
+
+        The content is shared until it is written, and counts in full there, as in
+        `MemoryFileSystem.copy`.
+
+        Args:
+            src: a file of the snapshot, or a symbolic link to one.
+            dst: the new file, or one to overwrite, or a directory to put the copy into.
+            to: the `MemoryFileSystem` that `dst` is in.
+
+        Returns:
+            The path of the copy.
+
+        Raises:
+            OSError, TypeError: as `MemoryFileSystem.copy`.
+
+        Complexity: O(blocks), without their bytes.
+        """
+        return self._view().copy(src, dst, to=to)
 
     def _view(self) -> Tree:
         """Return a tree that shows what is kept, and keeps it for whoever uses it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem, Snapshot
+from dmemfs import MemoryFileSystem, QuotaExceededError, Snapshot
 from tests.support.comparison import outcome, picture, same_files
 from tests.support.snapshot_states import BLOCK, CHANGES, LARGE, state_of, used_bytes
 
@@ -364,3 +364,43 @@ def test_what_is_closed_keeps_nothing(memory: MemoryFileSystem, mode: str, buffe
         file.readline()
     assert file.closed
     assert memory.usage("/")[:3] == (0, 0, 0)
+
+
+# --- copying out of a snapshot --------------------------------------------------------------------
+
+
+def test_a_file_is_brought_back(memory: MemoryFileSystem) -> None:
+    memory.write_bytes("/a", b"former" * 50_000)
+    memory.chmod("/a", 0o640)
+    with memory.snapshot() as snapshot:
+        memory.write_bytes("/a", b"latter")
+        assert snapshot.copy_out("/a", "/a", to=memory) == "/a"
+        assert memory.read_bytes("/a") == b"former" * 50_000
+        assert memory.stat("/a").st_mode & 0o777 == 0o640
+        with memory.open("/a", "r+b") as file:
+            file.write(b"xxxxxx")
+        assert snapshot.read_bytes("/a") == b"former" * 50_000
+    memory._check()
+
+
+def test_a_file_goes_into_another_file_system(memory: MemoryFileSystem) -> None:
+    memory.write_bytes("/a", b"former" * 50_000)
+    memory.mkdir("/d")
+    other = MemoryFileSystem(max_quota=400_000)
+    with memory.snapshot() as snapshot:
+        memory.remove("/a")
+        assert snapshot.copy_out("/a", "/b", to=other) == "/b"
+        assert other.read_bytes("/b") == b"former" * 50_000
+        with pytest.raises(QuotaExceededError):
+            snapshot.copy_out("/a", "/c", to=other)
+        assert other.listdir("/") == ["b"]
+        with pytest.raises(FileNotFoundError):
+            snapshot.copy_out("/missing", "/c", to=other)
+        with pytest.raises(IsADirectoryError):
+            snapshot.copy_out("/d", "/c", to=other)
+        with pytest.raises(TypeError):
+            snapshot.copy_out("/a", "/c", to="/tmp")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="closed"):
+        snapshot.copy_out("/a", "/c", to=other)
+    memory._check()
+    other._check()

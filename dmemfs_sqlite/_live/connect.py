@@ -9,20 +9,21 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
-from dmemfs import MemoryFileSystem
+from dmemfs import MemoryFileSystem, Snapshot
 from dmemfs._arguments import by_name
 
 from .._engine.pragmas import Pragmas, set_pragmas
 from .._errors import LiveDatabaseUnavailable
 from .._platform import callback_obstacle
 from .._vfs.paths import PathLike, require_memory_file_system, text_of
+from .past import bring_back, finish, is_half_done
 
 Journal = Literal["file", "memory"]
 
 
 @by_name
 def connect(
-    fs: MemoryFileSystem,
+    fs: MemoryFileSystem | Snapshot,
     path: PathLike,
     *,
     journal: Journal = "file",
@@ -37,11 +38,16 @@ def connect(
     With `check_same_thread=False`, threads that use it take turns.
 
     Args:
-        fs: The file system; it lives at least as long as the connection.
-        path: The file, which is made if it is missing, in a directory that exists.
+        fs: The file system; it lives at least as long as the connection. Or a snapshot of one: the
+            database is read as it was then, while others write on, and cannot be written. It waits
+            for nobody, needs the snapshot no more, and lives in a file system of its own.
+        path: The file, which is made if it is missing, in a directory that exists; in a snapshot it
+            has to be there.
         journal: "file" keeps the rollback journal in a file beside the database, which survives
             whatever happens. "memory" is quicker, for copies to throw away: what is copied or
             restored in the middle of a transaction, or meets two failures in a row, is damaged.
+            Not for a snapshot, where the journal is that of then: a transaction that was under way
+            is rolled back, and what a write-ahead log has is there.
         module: sqlite3, or one like it, such as pysqlite3.
         delete_on_close: Remove the file when this connection is closed.
         pragmas: What to set by PRAGMA statements, such as `{"foreign_keys": "on"}`.
@@ -53,16 +59,50 @@ def connect(
 
     Raises:
         LiveDatabaseUnavailable: The SQLite library of the module cannot be reached.
-        sqlite3.OperationalError: There is no such directory, or `path` is one.
+        sqlite3.OperationalError: There is no such directory, or `path` is one; in a snapshot, there
+            is no such file.
         ValueError: `path` is ":memory:" or a URI, which would be the name of a file here; or SQLite
             has no such PRAGMA.
     """
-    uri = _uri(fs, path, journal, module)
-    if delete_on_close:
-        uri += "&delete_on_close=1"
-    connection = _means().open_connection(fs, module, uri, connect_kwargs)
+    if isinstance(fs, Snapshot):
+        if journal != "file" or delete_on_close:
+            raise ValueError(
+                "a snapshot is only read: neither journal nor delete_on_close is for it"
+            )
+        try:
+            past, place = bring_back(fs, path)
+        except OSError as error:
+            raise module.OperationalError(f"unable to open database file: {error}") from error
+        connection = open_past(past, place, module, connect_kwargs)
+    else:
+        uri = _uri(fs, path, journal, module)
+        if delete_on_close:
+            uri += "&delete_on_close=1"
+        connection = _means().open_connection(fs, module, uri, connect_kwargs)
     set_pragmas(connection, pragmas)
     return connection
+
+
+def open_past(
+    fs: MemoryFileSystem,
+    path: str,
+    module: ModuleType = sqlite3,
+    connect_kwargs: dict[str, Any] | None = None,
+) -> sqlite3.Connection:
+    """Open a database that was brought back, to be read.
+
+    Args:
+        fs: A file system that nobody else has.
+        path: The database.
+        module: sqlite3, or one like it.
+        connect_kwargs: Further arguments of `sqlite3.connect`.
+    """
+    uri = _uri(fs, path, "file", module)
+    if is_half_done(fs, path):
+        finish(lambda: _means().open_connection(fs, module, uri, {}), fs, path)
+    # Immutable: nobody else has it, and a database that was in WAL mode needs no log to be read.
+    uri += "&mode=ro&immutable=1"
+    return _means().open_connection(fs, module, uri, connect_kwargs or {})
 
 
 @by_name

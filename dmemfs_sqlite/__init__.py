@@ -14,22 +14,27 @@ from ._errors import (
     UnsafeURIError,
     UnsavedError,
 )
+from ._inspection.changes import DatabaseChanges, SchemaChanges, TableChanges, changes
 from ._live.committed import copy_db
 from ._live.connect import connect, live_uri
 from ._live.template import DatabaseTemplate
 
 __all__ = [
     "BusyError",
+    "DatabaseChanges",
     "DatabaseTemplate",
     "IncompatibleTargetError",
     "LiveDatabaseUnavailable",
     "OpenTransactionError",
+    "SchemaChanges",
     "SharedDatabase",
     "SnapshotError",
     "SnapshotStore",
+    "TableChanges",
     "UnsafeURIError",
     "UnsavedError",
     "Version",
+    "changes",
     "connect",
     "copy_db",
     "explain_uri",

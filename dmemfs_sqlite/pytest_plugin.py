@@ -7,15 +7,21 @@ pytest finds this module by itself where the distribution is installed. It needs
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 
 from dmemfs import MemoryFileSystem
 
-from ._live.private import Beginning, Images, open_private
+from ._inspection.changes import changes
+from ._live.private import PATH, Beginning, Images, open_private
+
+_MOST_ROWS = 20
+"""Rows of each kind that a report shows for each table."""
+
+_opened = pytest.StashKey[tuple[MemoryFileSystem, sqlite3.Connection, bytes]]()
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +51,7 @@ def memdb(
 
     It begins with what the option `sqlite` of the marker `memfs` says, else with what the fixture
     `memdb_template` returns. That is built once in a session, and shared until it is written to.
+    Where the test fails, its report says what has changed since.
     """
     beginning = memdb_template
     for marker in request.node.iter_markers("memfs"):
@@ -52,4 +59,29 @@ def memdb(
             beginning = marker.kwargs["sqlite"]
             break
     with closing(open_private(memfs, beginning, _memdb_images)) as connection:
+        image = b"" if beginning is None else _memdb_images.of(beginning)
+        request.node.stash[_opened] = memfs, connection, image
         yield connection
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say in the report of a test that failed what it has changed in its `memdb`."""
+    report = yield
+    opened = item.stash.get(_opened, None)
+    if opened is not None and call.when == "teardown":
+        del item.stash[_opened]  # items live as long as the session
+    elif opened is not None and report.failed:
+        report.sections.append((f"memdb ({call.when})", _changes_of(*opened)))
+    return report
+
+
+def _changes_of(fs: MemoryFileSystem, connection: sqlite3.Connection, image: bytes) -> str:
+    with suppress(sqlite3.Error):  # it may be closed; what is not committed is seen by it alone
+        return str(changes(image, connection, limit=_MOST_ROWS))
+    try:
+        return str(changes(image, (fs, PATH), limit=_MOST_ROWS))
+    except (OSError, sqlite3.Error, ValueError) as error:
+        return f"what has changed cannot be told: {error}"

@@ -1,0 +1,1 @@
+"""What is different in a database, and since when."""

@@ -286,8 +286,9 @@ def keep_version(tree: Remembering) -> Version:
     if newest is not None:
         newest.following = version
     tree._newest = version
-    for node in list(tree._in_kernel.values()):
-        keep_apart(tree, node)
+    if tree._in_kernel:
+        for node in list(tree._in_kernel.values()):
+            keep_apart(tree, node)
     return version
 
 

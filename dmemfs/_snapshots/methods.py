@@ -37,7 +37,8 @@ class Snapshots(Tree):
         """
         refuse_in_operation(self, "snapshot")
         require_open(self)
-        release_dropped(self)
+        if self._dropped or self._some_are_astray:
+            release_dropped(self)
         try:
             if not self._try_lock(False):
                 self._wait_for_lock()

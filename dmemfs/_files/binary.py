@@ -18,6 +18,7 @@ from .._errors import QuotaExceededError
 from .._nodes.blocks import BLOCK_SHIFT, BLOCK_SIZE
 from .._nodes.content import BlockList
 from .._nodes.nodes import LARGEST_FILE
+from .._nodes.tables import TABLE_SHIFT, BlockTables
 from .._platform import HAS_INTERPRETER_LOCK
 from .raw import (
     BUFFERED,
@@ -295,6 +296,8 @@ class _Readable(BinaryFile):
                 offset = position & _OFFSET
                 blocks = content._blocks
                 index = position >> BLOCK_SHIFT
+                if blocks.__class__ is BlockTables and index >> TABLE_SHIFT in blocks.tables:
+                    blocks = blocks.tables[index >> TABLE_SHIFT]
                 if (
                     offset + size <= BLOCK_SIZE
                     and position + size <= content.size

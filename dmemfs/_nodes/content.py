@@ -18,6 +18,7 @@ from typing import TypeAlias
 from .blocks import BLOCK_SHIFT, BLOCK_SIZE, Block, BlockPool
 from .pieces import Piece
 from .places import Place
+from .tables import MOST_IN_A_DICTIONARY, BlockTables
 
 SMALL_FILE_LIMIT = 1 << 20
 
@@ -68,7 +69,10 @@ class BlockList:
         return self
 
     def share(self, pool: BlockPool | None = None) -> BlockList:
-        """Return a copy that shares every block. Complexity: O(blocks), without their bytes."""
+        """Return a copy that shares every block.
+
+        Complexity: O(blocks), without their bytes; of more than `MOST_IN_A_DICTIONARY`, a 512th.
+        """
         other = BlockList(self._pool if pool is None else pool)
         other._blocks = self._blocks.copy()
         other.size = self.size
@@ -233,8 +237,12 @@ class BlockList:
             self._write_across(index, offset, position, data, end)
         if end > size:
             self.size = end
-        if len(self._blocks) < _FEW_BLOCKS:
-            self._shorten_tail(of_others=False)
+        blocks = self._blocks
+        if blocks.__class__ is dict:
+            if len(blocks) < _FEW_BLOCKS:
+                self._shorten_tail(of_others=False)
+            elif len(blocks) > MOST_IN_A_DICTIONARY and self.place is None:
+                self._blocks = BlockTables(blocks.items())
 
     def truncate(self, size: int, shorten: bool = True) -> None:
         """Cut the content to `size` bytes, or extend it by a hole.
@@ -274,6 +282,8 @@ class BlockList:
             place.on_leave(place)
             former.place = None
         place.holder = weakref.ref(self)
+        if self._blocks.__class__ is BlockTables:
+            self._blocks = dict(self._blocks.items())
         blocks, left = self._blocks, []
         for index in list(blocks):
             was = place.bring(blocks, index, self._token)

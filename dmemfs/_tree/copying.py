@@ -47,7 +47,7 @@ class Copying(Renaming):
             QuotaExceededError: it does not fit; nothing has changed.
             TypeError: `to` is no `MemoryFileSystem`.
 
-        Complexity: O(blocks), without their bytes.
+        Complexity: O(blocks), without their bytes; of more than 512 MiB, a 512th of it.
         """
         if to is not None and to is not self:
             return self._copy_to(_target(to), src, dst)

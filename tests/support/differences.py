@@ -162,7 +162,7 @@ DIFFERENCES = [
     Difference(
         name="text that cannot be decoded",
         real="It is noticed in pieces of 8 KiB.",
-        memory="It is noticed in pieces of 32 KiB in large files, and up to that much earlier.",
+        memory="It is noticed in pieces of 64 KiB in large files, and up to that much earlier.",
         reason="Fewer and larger pieces are quicker.",
     ),
 ]

@@ -90,19 +90,21 @@ def errno_of(error: OSError) -> int:
     return error.errno
 
 
-def refusal(what: str, path: Any, *, writes: bool = False) -> OSError:
+def refusal(what: str, path: Any, *, writes: bool = False, because: object = None) -> OSError:
     """Return the error for what needs a real file, naming the way out.
 
     Args:
         what: what is refused.
         path: of what.
         writes: whether it may be changed, and the changes are to come back.
+        because: why others cannot see it, where they might.
     """
+    reason = "" if because is None else f" (the kernel does not show it to others: {because})"
     shown = os.fsdecode(path) if not isinstance(path, int) else "<path of the file>"
     return OSError(
         errno.ENOTSUP,
-        f"{os.strerror(errno.ENOTSUP)}: {what}, since only this process can see it. Use a real "
-        f"copy: with dmemfs.materialize({shown!r}{', write_back=True' * writes}) as real: ...",
+        f"{os.strerror(errno.ENOTSUP)}: {what}, since only this process can see it{reason}. Use a "
+        f"real copy: with dmemfs.materialize({shown!r}{', write_back=True' * writes}) as real: ...",
         path,
     )
 

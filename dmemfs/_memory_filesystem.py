@@ -369,13 +369,14 @@ class MemoryFileSystem(NotCopyable, Snapshots, Transfer, Faults, Workspaces, Att
         *,
         passthrough: Iterable[StrPath] = (),
         writable: Iterable[StrPath] = (),
+        programs: Literal["kernel", "refuse"] | None = None,
     ) -> Mount:
         """Let everything in this process that opens paths below `point` work here.
 
         The same as `dmemfs.mount(fs, point)`; see there.
         """
         require_open(self)
-        return Mount(self, point, passthrough=passthrough, writable=writable)
+        return Mount(self, point, passthrough=passthrough, writable=writable, programs=programs)
 
     def path(self, *segments: str | os.PathLike[str] | MemoryPath) -> MemoryPath:
         """Return a path in this file system as an object, with the methods of `pathlib.Path`.

@@ -6,15 +6,16 @@ import errno
 import fcntl
 
 from .._errors import os_error
-from .locking import Record
+from .._nodes.nodes import File
 from .protocol import INTERRUPT_IN, LOCK_IN, LOCK_IS_FLOCK, LOCK_OUT, Op, Request
 from .served import Answer, Served
 
 
 def _getlk(served: Served, request: Request) -> bytes:
     _, owner, start, end, kind, pid, _, _ = LOCK_IN.unpack_from(request.body)
-    node = served.inodes.node(request.node)
-    obstacle = served.locks.records.obstacle(node, Record(start, end, kind, owner, pid))
+    locks = served.locks
+    wanted = locks.record(start, end, kind, owner, pid)
+    obstacle = locks.records.obstacle(_file(served, request), wanted)
     if obstacle is None:
         return LOCK_OUT.pack(start, end, fcntl.F_UNLCK, 0)
     return LOCK_OUT.pack(obstacle.start, obstacle.end, obstacle.kind, obstacle.pid)
@@ -22,17 +23,24 @@ def _getlk(served: Served, request: Request) -> bytes:
 
 def _setlk(served: Served, request: Request) -> bytes | None:
     _, owner, start, end, kind, pid, flags, _ = LOCK_IN.unpack_from(request.body)
-    node = served.inodes.node(request.node)
+    locks = served.locks
     unique = None
     if request.op == Op.SETLKW:
         unique = request.unique
         served.at_work.discard(unique)  # from here on it may be interrupted
     if flags & LOCK_IS_FLOCK:
-        is_done = served.locks.flock(node, kind, owner, unique)
+        is_done = locks.flock(served.inodes.node(request.node), kind, owner, unique)
     else:
-        record = Record(start, end, kind, owner, pid)
-        is_done = served.locks.records.take(node, record, unique)
+        wanted = locks.record(start, end, kind, owner, pid)
+        is_done = locks.lock(_file(served, request), wanted, unique)
     return b"" if is_done else None
+
+
+def _file(served: Served, request: Request) -> File:
+    node = served.inodes.node(request.node)
+    if not isinstance(node, File):
+        raise os_error(errno.EBADF)
+    return node
 
 
 def _interrupt(served: Served, request: Request) -> None:

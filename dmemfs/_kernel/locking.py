@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
+import weakref
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .._errors import os_error
 from .._files.locks import LockGrant
-from .._mutex import Mutex
 from .._nodes.nodes import File, Node
+
+Owner: TypeAlias = tuple[int, int]
 
 
 class Record(NamedTuple):
@@ -26,14 +28,14 @@ class Record(NamedTuple):
     Attributes:
         start, end: the first and the last of them.
         kind: `fcntl.F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
-        owner: the kernel's number of whose lock it is.
+        owner: whose lock it is: the connection, and the kernel's number.
         pid: the program's, to be told to others.
     """
 
     start: int
     end: int
     kind: int
-    owner: int
+    owner: Owner
     pid: int
 
     def excludes(self, other: Record) -> bool:
@@ -46,25 +48,38 @@ class Record(NamedTuple):
         )
 
 
-class _Waiting(NamedTuple):
-    """A record that is waited for, and the request to be answered then."""
+class Turn(NamedTuple):
+    """What is rung when the turn comes of who waits for a lock: it answers his request."""
 
+    answer: Callable[[int, int], None]
     unique: int
-    node: Node
+
+    def release(self) -> None:
+        """Ring."""
+        self.answer(self.unique, 0)
+
+
+class _Waiting(NamedTuple):
+    """A record that is waited for, and who is to be told."""
+
+    turn: Turn
+    node: File
     record: Record
 
 
 class RecordLocks:
-    """The records of all files. Every operation is atomic.
+    """The records of all files of one file system. Every operation is atomic.
+
+    What this process itself has locked, its keepers tell: see `Tree`. So what is locked here is
+    locked with the lock of the file system held.
 
     Args:
-        answer: as of `Served`.
+        fs: the file system.
     """
 
-    def __init__(self, answer: Callable[[int, int], None]) -> None:
-        self._answer = answer
-        self._mutex = Mutex()
-        self._held: dict[Node, list[Record]] = {}
+    def __init__(self, fs: Any) -> None:
+        self._fs = weakref.ref(fs)  # which refers to this
+        self._held: dict[File, list[Record]] = {}
         self._waiting: list[_Waiting] = []
 
     @property
@@ -72,52 +87,105 @@ class RecordLocks:
         """How many requests wait."""
         return len(self._waiting)
 
-    def obstacle(self, node: Node, record: Record) -> Record | None:
-        """Return what keeps a record from being locked now, None if nothing does."""
-        with self._mutex:
-            return self._obstacle(node, record)
+    def excludes(self, node: File, start: int, end: int, *, exclusive: bool) -> bool:
+        """Tell whether a program has locked some of these bytes, against readers or at all."""
+        held = self._held.get(node)
+        if held is None:
+            return False
+        record = Record(start, end, _kind(exclusive), _OURS, 0)
+        return any(map(record.excludes, held))
 
-    def take(self, node: Node, record: Record, unique: int | None) -> bool:
+    def obstacle(self, node: File, record: Record) -> Record | None:
+        """Return what keeps a record from being locked now, None if nothing does."""
+        fs = self._fs()
+        assert fs is not None, "it asks"
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
+            return self._obstacle(fs, node, record)
+        finally:
+            fs._unlock()
+
+    def take(self, node: File, record: Record, turn: Turn | None) -> bool:
         """Lock a record, or unlock it.
 
         Args:
             node: the file.
             record: which bytes, in which way.
-            unique: the request to be answered when it is locked, if it may wait; else None.
+            turn: who is to be told when it is locked, if he may wait.
 
         Returns:
-            Whether it is done; if not, the request waits.
+            Whether it is done; if not, it is waited for.
 
         Raises:
             OSError: EAGAIN, somebody else has locked some of it.
         """
-        with self._mutex:
-            if record.kind != fcntl.F_UNLCK and self._obstacle(node, record) is not None:
-                if unique is None:
+        fs = self._fs()
+        assert fs is not None, "it asks"
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
+            if record.kind != fcntl.F_UNLCK and self._obstacle(fs, node, record) is not None:
+                if turn is None:
                     raise os_error(errno.EAGAIN)
-                self._waiting.append(_Waiting(unique, node, record))
+                self._waiting.append(_Waiting(turn, node, record))
                 return False
             self._put(node, record)
-            self._admit()
+            self._admit(fs)
             return True
+        finally:
+            fs._unlock()
 
-    def give_up(self, unique: int) -> bool:
-        """Let a request not wait any more; tell whether it did."""
-        with self._mutex:
-            left = [each for each in self._waiting if each.unique != unique]
+    def look_again(self) -> None:
+        """Let in who waits and need not any more, since this process has unlocked something."""
+        fs = self._fs()
+        if fs is not None and self._waiting:
+            try:
+                if not fs._try_lock(False):
+                    fs._wait_for_lock()
+                self._admit(fs)
+            finally:
+                fs._unlock()
+
+    def give_up(self, turn: Turn) -> bool:
+        """Let somebody not wait any more; tell whether he did."""
+        fs = self._fs()
+        assert fs is not None, "it asks"
+        try:
+            if not fs._try_lock(False):
+                fs._wait_for_lock()
+            left = [each for each in self._waiting if each.turn != turn]
             did_wait = len(left) < len(self._waiting)
             self._waiting = left
             return did_wait
+        finally:
+            fs._unlock()
 
-    def close(self, node: Node, owner: int) -> None:
+    def close(self, node: File, owner: Owner) -> None:
         """Unlock all that somebody has locked of a file that he closes."""
         if node in self._held:
             self.take(node, Record(0, _LAST, fcntl.F_UNLCK, owner, 0), None)
 
-    def _obstacle(self, node: Node, record: Record) -> Record | None:
-        return next(filter(record.excludes, self._held.get(node, ())), None)
+    def release(self, connection: int) -> None:
+        """Unlock all that programs have locked, and wait for, by a connection that ends."""
+        for node, held in list(self._held.items()):
+            for owner in {each.owner for each in held if each.owner[0] == connection}:
+                self.close(node, owner)
+        for each in [each for each in self._waiting if each.record.owner[0] == connection]:
+            self.give_up(each.turn)
 
-    def _put(self, node: Node, record: Record) -> None:
+    def _obstacle(self, fs: Any, node: File, record: Record) -> Record | None:
+        found = next(filter(record.excludes, self._held.get(node, ())), None)
+        if found is None and fs._record_keepers:
+            ours = (
+                Record(start, end, _kind(exclusive), _OURS, os.getpid())
+                for keeper in fs._record_keepers
+                for start, end, exclusive in keeper(node)
+            )
+            found = next(filter(record.excludes, ours), None)
+        return found
+
+    def _put(self, node: File, record: Record) -> None:
         """Let a record be locked as it says, whatever its owner had locked there before."""
         held: list[Record] = []
         for each in self._held.get(node, ()):
@@ -135,44 +203,45 @@ class RecordLocks:
         else:
             self._held.pop(node, None)
 
-    def _admit(self) -> None:
+    def _admit(self, fs: Any) -> None:
         """Let in who waits and need not any more, in the order in which they came."""
         waiting, self._waiting = self._waiting, []
         for each in waiting:
-            if self._obstacle(each.node, each.record) is None:
+            if self._obstacle(fs, each.node, each.record) is None:
                 self._put(each.node, each.record)
-                self._answer(each.unique, 0)
+                each.turn.release()
             else:
                 self._waiting.append(each)
 
 
+def _kind(exclusive: bool) -> int:
+    return fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
+
+
 _LAST = (1 << 63) - 1
-
-
-class _Turn:
-    """What is rung when the turn comes of who waits for a lock."""
-
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self.release = ring
+_OURS = (0, 0)
+"""Who owns what this process has locked; no connection."""
 
 
 class FileLocks:
-    """The locks that programs have of the files of one file system.
+    """The locks that programs have of the files of one file system, by one connection.
 
     Args:
         fs: the file system.
         answer: as of `Served`.
 
     Attributes:
-        records: those by `fcntl`.
+        records: those by `fcntl`, which are the file system's.
     """
 
     def __init__(self, fs: Any, answer: Callable[[int, int], None]) -> None:
         self._table = fs._locks
         self._answer = answer
-        self.records = RecordLocks(answer)
+        if fs._record_locks is None:
+            fs._record_locks = RecordLocks(fs)
+        self.records: RecordLocks = fs._record_locks
         self._grants: dict[int, LockGrant] = {}
-        self._waiting: dict[int, tuple[int, LockGrant]] = {}
+        self._waiting: dict[int, LockGrant] = {}
 
     @property
     def waiting(self) -> int:
@@ -196,17 +265,17 @@ class FileLocks:
                 self.release_flock(owner)
                 raise os_error(errno.EAGAIN)
             return True
-        self._waiting[unique] = owner, grant
-        turn = _Turn(partial(self._let_in, unique))
+        self._waiting[unique] = grant
+        turn = Turn(self._let_in, unique)
         bell = self._table.enter(grant, lambda: turn)
         if bell is None:  # let in at once
             self._waiting.pop(unique, None)
             return True
         return False
 
-    def _let_in(self, unique: int) -> None:
+    def _let_in(self, unique: int, code: int) -> None:
         self._waiting.pop(unique, None)
-        self._answer(unique, 0)
+        self._answer(unique, code)
 
     def release_flock(self, owner: int) -> None:
         """Give back the lock of a file that is open, if it has one."""
@@ -214,28 +283,36 @@ class FileLocks:
         if grant is not None:
             grant.release()
 
+    def record(self, start: int, end: int, kind: int, owner: int, pid: int) -> Record:
+        """Return a record that a program of this connection wants to lock."""
+        return Record(start, end, kind, (id(self), owner), pid)
+
+    def lock(self, node: File, record: Record, unique: int | None) -> bool:
+        """Lock or unlock bytes of a file by `fcntl`; as `RecordLocks.take`."""
+        turn = None if unique is None else Turn(self._answer, unique)
+        return self.records.take(node, record, turn)
+
     def interrupt(self, unique: int) -> bool:
         """Let a request not wait any more, since its program got a signal; tell whether it did."""
-        if self.records.give_up(unique):
+        if self.records.give_up(Turn(self._answer, unique)):
             return True
-        owner, grant = self._waiting.pop(unique, (0, None))
-        if grant is None or self._table.give_up(grant) is None:
-            return False  # it has been answered
-        self._grants.pop(owner, None)
-        return True
+        grant = self._waiting.pop(unique, None)
+        return grant is not None and self._table.give_up(grant) is not None
 
     def close(self, node: Node, owner: int) -> None:
         """Unlock the records of a file that a program closes."""
         if isinstance(node, File):
-            self.records.close(node, owner)
+            self.records.close(node, (id(self), owner))
 
     def look_again(self) -> None:
         """Let in whom there is room for, of those who wait: see `LockTable.look_again`."""
-        for _, grant in list(self._waiting.values()):
+        self.records.look_again()
+        for grant in list(self._waiting.values()):
             self._table.look_again(grant)
 
     def release_all(self) -> None:
         """Give back all of them."""
+        self.records.release(id(self))
         self._waiting.clear()
         for owner in list(self._grants):
             self.release_flock(owner)

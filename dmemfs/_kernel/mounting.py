@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import threading
 from typing import Any
 
 _libc: Any = ctypes.CDLL(None, use_errno=True)
@@ -48,6 +49,22 @@ def leave_namespace() -> None:
     """
     _checked(_libc.unshare(_CLONE_FS | _CLONE_NEWNS))
     _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None))
+
+
+def own_namespace() -> int:
+    """Return a descriptor of this thread's namespace, by which other processes can enter it."""
+    path = f"/proc/self/task/{threading.get_native_id()}/ns/mnt"
+    return _checked(_libc.open(path.encode(), os.O_RDONLY | os.O_CLOEXEC), path)
+
+
+def enter_namespace(descriptor: int) -> None:
+    """Have the mounts of another namespace: only where the process has no other threads."""
+    _checked(_libc.setns(descriptor, _CLONE_NEWNS))
+
+
+def set_umask(umask: int) -> None:
+    """Set the umask, of this thread alone if it has left its namespace."""
+    _libc.umask(umask)
 
 
 def mount_server(descriptor: int, point: str) -> None:

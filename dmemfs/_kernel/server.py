@@ -75,6 +75,16 @@ class Server:
         self.requests = 0
 
     @property
+    def descriptor(self) -> int:
+        """By which it is asked and answers, -1 at the end."""
+        return self._descriptor
+
+    @property
+    def threads(self) -> int:
+        """How many threads answer."""
+        return sum(thread.is_alive() for thread in self._threads)
+
+    @property
     def served(self) -> Served:
         """What the kernel knows, has open and has locked."""
         return self._served
@@ -122,7 +132,7 @@ class Server:
                 if error.errno in _AGAIN and not self.is_ended:
                     continue
                 break
-            if not self._take(view[:size]):
+            if not self._take(view[:size]) or self.is_ended:
                 break
         self.is_ended = True
 
@@ -131,7 +141,8 @@ class Server:
         with self._mutex:
             self._waiting -= 1
             self.requests += 1
-            if not self._waiting and len(self._threads) < _MOST_THREADS:
+            is_last = not self._waiting and not self.is_ended
+            if is_last and len(self._threads) < _MOST_THREADS:
                 with suppress(RuntimeError):  # the process ends, or can have no more threads
                     self._start_thread()
         try:

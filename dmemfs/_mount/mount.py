@@ -24,7 +24,9 @@ from .._paths import StrPath
 from .._tree.lookup import LeadsOutsideError
 from .._tree.tree import Tree
 from .descriptors import DescriptorTable
+from .left_open import left_open, line_of
 from .passed_through import DEVICES, SYSTEM_VIEWS
+from .programs import How, Programs, require_how
 from .real_directory import temporary_directory
 from .table import (
     DirectoryPlace,
@@ -71,6 +73,7 @@ class Mount(NotCopyable):
         *,
         passthrough: Iterable[StrPath] = (),
         writable: Iterable[StrPath] = (),
+        programs: How | None = None,
     ) -> None:
         if not isinstance(fs, Tree) or isinstance(point, Tree):
             raise TypeError(
@@ -88,6 +91,8 @@ class Mount(NotCopyable):
         )
         if (self._extra or self._writable) and self.point != "/":
             raise ValueError("passthrough and writable go with the isolated mode, mount(fs, '/')")
+        require_how(programs, self.point)
+        self._programs: How | None = programs
         self._was_entered = False
 
     def __fspath__(self) -> str:
@@ -108,7 +113,8 @@ class Mount(NotCopyable):
                 self._session = session
                 process.begin(session)
                 for path, other in attachments_of(self.fs):
-                    self._inner = (*self._inner, Mount(other, posixpath.join(self.point, path[1:])))
+                    point = posixpath.join(self.point, path[1:])
+                    self._inner = (*self._inner, Mount(other, point, programs=self._programs))
                     self._inner[-1].__enter__()
             except BaseException:
                 self._leave()
@@ -118,7 +124,8 @@ class Mount(NotCopyable):
     def _prepared(self) -> Mounted:
         """Return what is to be seen where."""
         if self.point != "/":
-            return Mounted(self.fs, self.point, _own_package(self.point))
+            passed = _own_package(self.point)
+            return Mounted(self.fs, self.point, passed, programs=self._programs)
         fs: Any = self.fs
         for path in self._writable:
             if not fs.exists(path):
@@ -143,7 +150,7 @@ class Mount(NotCopyable):
                     message,
                     ResourceWarning,
                     code.co_filename,
-                    _line_of(code, instruction),
+                    line_of(code, instruction),
                     source=None,
                 )
             except Warning as warning:
@@ -240,6 +247,7 @@ class _Process:
         table: which path belongs to which mount.
         descriptors: the virtual descriptors.
         lock: held while something is mounted or unmounted.
+        programs: what starts programs that see it.
         temporary: the real directory for temporary files.
         sessions: what is mounted, the latest last.
     """
@@ -247,6 +255,7 @@ class _Process:
     def __init__(self) -> None:
         self.table = MountTable()
         self.descriptors = DescriptorTable()
+        self.programs = Programs(self.table)
         self.lock = Mutex()
         self.temporary = "/tmp"
         self.sessions: tuple[_Session, ...] = ()
@@ -280,9 +289,10 @@ class _Process:
         mounted = session.mounted
         if mounted in self.table.mounts:
             session.go_back()
-            session.left += _left_open(mounted, self.descriptors)
+            session.left += left_open(mounted, self.descriptors)
             session.forget_paths()
         try:
+            self.programs.hide(mounted)
             if all(each is mounted for each in self.table.mounts):
                 self._say_farewell()
         finally:
@@ -331,10 +341,10 @@ class _Process:
         from .patching import PatchPoints
 
         self.table.directories = self.descriptors.directory
-        points = PatchPoints(self.table, self.descriptors)
+        points = PatchPoints(self.table, self.descriptors, self.programs)
         if not self._knows_forks and _platform.register_at_fork is not None:
             self._knows_forks = True
-            _platform.register_at_fork(after_in_child=self._renew_locks)
+            _platform.register_at_fork(after_in_child=self._after_fork)
         self._libraries = KnownLibraries(self.table)
         self._points = points
 
@@ -346,10 +356,11 @@ class _Process:
             fs.makedirs(self.temporary)
             fs.chmod(self.temporary, 0o1777)
 
-    def _renew_locks(self) -> None:
-        """Forget who held the locks: that thread is not in a forked process."""
+    def _after_fork(self) -> None:
+        """Forget who held the locks, and what starts programs: no such thread is in a child."""
         self.lock = Mutex()
         self.descriptors.renew_lock()
+        self.programs.after_fork()
 
     def resolve(self, path: str) -> tuple[Tree, str] | None:
         """Return the mounted file system to which a path leads, and the path in it."""
@@ -387,6 +398,7 @@ def mount(
     *,
     passthrough: Iterable[StrPath] = (),
     writable: Iterable[StrPath] = (),
+    programs: How | None = None,
 ) -> Mount:
     """Let everything in this process that opens paths below `point` work on a file system.
 
@@ -402,12 +414,18 @@ def mount(
         passthrough: with `"/"`, further real directories to stay visible, read-only.
         writable: with `"/"`, real directories to stay visible, and to be changed in memory only:
             they are shown in `fs`, as by `fs.add_real(path, writable=True)`.
+        programs: what becomes of programs that are started. "kernel": they see the same at the same
+            path, the working directory included, which takes Linux, `/dev/fuse` and the right to
+            mount; one that is started elsewhere fails with ENOTSUP. "refuse": they see the disk as
+            it is, and one that is given a mounted path fails with ENOTSUP. By default the first
+            where it is to be had, otherwise the second, as at `"/"`.
 
     Returns:
         A context manager, which is also a path, that of the mount point.
 
     Raises:
-        ValueError: `passthrough` or `writable` is given for another mount point than the root.
+        ValueError: `passthrough` or `writable` is given for another mount point than the root, or
+            `programs` is something else.
         NotImplementedError: on entry, elsewhere than on Linux with CPython.
 
     One that is never entered does nothing; a ResourceWarning says so.
@@ -415,7 +433,7 @@ def mount(
     What is left open at the end of the block is reported by a ResourceWarning at the line that
     opened it.
     """
-    return Mount(fs, point, passthrough=passthrough, writable=writable)
+    return Mount(fs, point, passthrough=passthrough, writable=writable, programs=programs)
 
 
 def _current_directory() -> str | None:
@@ -460,33 +478,3 @@ def _paths_elsewhere(_point: str, _passed: tuple[str, ...], _kept: tuple[str, ..
 def _resolved(own: frozenset[str]) -> frozenset[str]:
     """Return Python's own directories and where they really are, which is looked up once."""
     return own.union(map(os.path.realpath, own))
-
-
-def _left_open(mounted: Mounted, descriptors: DescriptorTable) -> list[tuple[str, CodeType, int]]:
-    """Return what is open in a mount, with what opened it; its descriptors are closed."""
-    left = []
-    for file in mounted.open_files():
-        _, _, code, instruction = file._origin
-        left.append((f"unclosed file {file!r} in a mount", code, instruction))
-    for number, lent in descriptors.lent.of_mount(mounted):
-        if not lent.is_owned:
-            code, instruction = lent.opened_by
-            left.append(
-                (f"unclosed descriptor {number} of {lent.name!r} in a mount", code, instruction)
-            )
-    for number, description in descriptors.take_away(mounted):
-        cursor = description.cursor
-        if cursor is None or not hasattr(cursor, "_origin"):
-            code, instruction = description.opened_by
-            name = mounted.point if cursor is None else cursor.name
-            left.append((f"unclosed descriptor {number} of {name!r} in a mount", code, instruction))
-    return left
-
-
-def _line_of(code: CodeType, instruction: int) -> int:
-    """Return the line of an instruction."""
-    line = code.co_firstlineno
-    for start, end, number in code.co_lines():
-        if start <= instruction < end and number is not None:
-            line = number
-    return line

@@ -32,6 +32,7 @@ from .._platform import HAS_INTERPRETER_LOCK
 from .collector import module_namespace, objects_of
 from .descriptors import DescriptorTable
 from .likeness import take_name
+from .programs import Programs
 from .references import PACKAGE, Pair, Place, find_places, held_weakly
 from .stand_ins.attributes import PatchedAttributes, StandInStatxResult
 from .stand_ins.descriptors import PatchedDescriptors
@@ -98,8 +99,8 @@ class _Site:
 class PatchPoints:
     """All that is replaced, with what it is replaced by."""
 
-    def __init__(self, table: MountTable, descriptors: DescriptorTable) -> None:
-        self._sites = [_Site(*each) for each in _sites(table, descriptors)]
+    def __init__(self, table: MountTable, descriptors: DescriptorTable, programs: Programs) -> None:
+        self._sites = [_Site(*each) for each in _sites(table, descriptors, programs)]
         pairs: dict[int, Pair] = {}
         for site in self._sites:
             for name, stand_in in site.stand_ins.items():
@@ -126,7 +127,7 @@ class PatchPoints:
         self._pair_of = {id(each): pair for pair in self._pairs for each in pair}
         self._own = objects_of(
             (self, *self._stand_ins),
-            (table, descriptors, *(each.namespace for each in self._sites)),
+            (table, descriptors, programs, *(each.namespace for each in self._sites)),
         )
         self._own_ids = {id(self._own), *map(id, self._own)}
         self._own_ids.update(id(site.namespace) for site in self._sites)
@@ -279,15 +280,16 @@ def _functions_in(value: Any) -> Iterator[Any]:
 
 
 def _sites(
-    table: MountTable, descriptors: DescriptorTable
+    table: MountTable, descriptors: DescriptorTable, programs: Programs
 ) -> list[tuple[_Namespace, Mapping[str, Any]]]:
     """Return the namespaces, with what is put into each."""
     opens = PatchedOpen(table, descriptors)
     FileIOKind.opens = opens
     numbers = PatchedDescriptors(table, descriptors)
-    processes = PatchedProcesses(table)
+    processes = PatchedProcesses(table, programs)
     # Each module's functions are bound to an object of their own, which tells where they are found.
     of_fcntl = PatchedDescriptors(table, descriptors)
+    of_subprocess, of_imports = (PatchedProcesses(table, programs) for _ in range(2))
     of_os: dict[str, Any] = {
         "open": PatchedOpen(table, descriptors).os_open,
         "DirEntry": StandInDirEntry,
@@ -314,8 +316,8 @@ def _sites(
             (vars(_io), of_io),
             (vars(fcntl), {name: getattr(of_fcntl, name) for name in _OF_FCNTL}),
             (vars(mmap), {"mmap": StandInMmap}),
-            (vars(_posixsubprocess), {"fork_exec": PatchedProcesses(table).fork_exec}),
-            (vars(_imp), {"create_dynamic": PatchedProcesses(table).create_dynamic}),
+            (vars(_posixsubprocess), {"fork_exec": of_subprocess.fork_exec}),
+            (vars(_imp), {"create_dynamic": of_imports.create_dynamic}),
         )
     ]
 

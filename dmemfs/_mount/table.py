@@ -53,12 +53,22 @@ class Mounted:
         passed: prefixes, each with a slash at its end, of what stays the real file system's.
         kept: likewise, of what is in `fs` all the same.
         handles: weak references to the file objects that were opened here by their path.
+        programs: what becomes of programs that are started, as of `mount`.
+        is_shown: whether programs that are started see it, see `dmemfs._mount.programs`.
     """
 
-    __slots__ = ("_most_handles", "fs", "handles", "kept", "offset", "passed", "point")
+    __slots__ = (
+        "_most_handles", "fs", "handles", "is_shown", "kept", "offset", "passed", "point",
+        "programs",
+    )  # fmt: skip
 
     def __init__(
-        self, fs: Tree, point: str, passed: tuple[str, ...] = (), kept: tuple[str, ...] = ()
+        self,
+        fs: Tree,
+        point: str,
+        passed: tuple[str, ...] = (),
+        kept: tuple[str, ...] = (),
+        programs: str | None = "refuse",
     ) -> None:
         self.fs = fs
         self.point = point
@@ -66,6 +76,8 @@ class Mounted:
         self.passed = passed
         self.kept = kept
         self.handles: list[weakref.ref[Any]] = []
+        self.programs = programs
+        self.is_shown = False
         self._most_handles = 64
 
     def outer(self, path: str) -> str:
@@ -230,6 +242,10 @@ class MountTable:
         if f"{directory}/" in shown:
             shown.remove(f"{directory}/")
         self._shown = tuple(shown)
+
+    def shows(self, mount: Mounted) -> bool:
+        """Tell whether programs that are started see a mount; they see nothing of isolation."""
+        return mount.is_shown and not self.isolates
 
     def locate(
         self, path: Any, dir_fd: Any = None, *, changes: bool = False, writes: bool = False

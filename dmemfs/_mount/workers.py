@@ -23,10 +23,11 @@ def worker_code(table: MountTable, what: str, *, is_module: bool) -> str:
         what: the code that it was to run, or the module.
         is_module: which of them.
     """
-    mounts = [(each.point, each.passed) for each in table.mounts]
+    mounts = [(each.point, each.passed) for each in table.mounts if not table.shows(each)]
+    cwd = table.cwd
     own_code = _running(what) if is_module else what
     module = f"{what.rpartition('.')[0]}.spawn" if is_module else "multiprocessing.spawn"
-    arguments: tuple[Any, ...] = (mounts, module, table.cwd is not None)
+    arguments: tuple[Any, ...] = (mounts, module, cwd is not None and not table.shows(cwd.mount))
     # Where this package is may be known to this process alone.
     return (
         f"import sys; sys.path.append({_FOLDER!r}); from dmemfs._worker import refuse; "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from .._history.history import do_all_or_nothing
 from .._mutex import Lock
@@ -21,6 +21,9 @@ from .opened import Opening, hold_open
 from .quotas import Quotas
 from .whole_files import WholeFiles
 
+RecordKeeper: TypeAlias = Callable[[File], Iterable[tuple[int, int, bool]]]
+"""See `Tree`."""
+
 
 class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
     """One tree of nodes under one lock, with all that `os` and `shutil` do.
@@ -33,7 +36,13 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
         _paths_found: where files were that somebody was asked about.
         _interception_observers: called, with the lock held, when others are asked from then on.
         _overlays: what is real and may be changed, see `dmemfs._interception.overlays`.
+        _record_locks: what programs have locked of files, see `dmemfs._kernel.locking`; None until
+            one has seen the file system.
+        _record_keepers: called with the lock held, for a file: tell what of it this process itself
+            has locked against them, as (first byte, last byte, whether nobody else may read).
     """
+
+    _record_locks: Any = None
 
     _overlays: tuple[Any, ...] = ()
 
@@ -48,6 +57,7 @@ class Tree(Attributes, Listing, WholeFiles, Copying, Quotas):
         super().__init__(max_bytes, max_nodes, lock)
         self._paths_found: weakref.WeakKeyDictionary[File, str] = weakref.WeakKeyDictionary()
         self._interception_observers: list[Callable[[], object]] = []
+        self._record_keepers: list[RecordKeeper] = []
         self._dismantling = dismantling_of(self)
 
     def _ask(
@@ -86,6 +96,8 @@ class TreeOfDatabases(Protocol):
     _directories: dict[str, Directory]
     _interceptors: tuple[Any, ...]
     _interception_observers: list[Callable[[], object]]
+    _record_keepers: list[RecordKeeper]
+    _record_locks: Any
     _restore_guards: list[Callable[[Collection[Node]], None]]
     _try_lock: Any
     _unlock: Any

@@ -13,6 +13,7 @@ from typing import Any
 # Result codes.
 OK = 0
 BUSY = 5
+BUSY_RECOVERY = 5 | 1 << 8
 NOMEM = 7
 IOERR = 10
 NOTFOUND = 12

@@ -11,7 +11,10 @@ import ctypes
 from time import time_ns
 from typing import Any
 
+from . import programs
 from .abi import (
+    BUSY,
+    BUSY_RECOVERY,
     FCNTL_HAS_MOVED,
     FCNTL_MMAP_SIZE,
     FCNTL_PRAGMA,
@@ -160,6 +163,9 @@ def _lock(file: int, level: int, again: bool = False) -> int:
                 INT64[opened.size_at] = node.size
                 if node.atime <= node.ctime:  # nobody sees what is read from now on
                     node.atime = time_ns()
+            records = fs._record_locks
+            if records is not None and programs.may_not_lock(records, opened._node, level):
+                return BUSY
             return opened.locks.lock(opened, level)
         finally:
             fs._unlock()
@@ -188,7 +194,11 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
 
 @cold_callback(IOERR_CHECKRESERVEDLOCK, _atomic)
 def _check_reserved_lock(file: int, answer: int) -> int:
-    INT32[(answer >> 2) - 1] = OPEN_FILES[file].locks.reserved
+    opened = OPEN_FILES[file]
+    records = opened.fs._record_locks
+    INT32[(answer >> 2) - 1] = opened.locks.reserved or (
+        records is not None and programs.has_reserved(records, opened._node)
+    )
     return OK
 
 
@@ -248,6 +258,9 @@ def _shm_map(file: int, region: int, size: int, extend: int, address: int) -> in
     try:
         if not opened.fs._try_lock(False):
             opened.fs._wait_for_lock()
+        records = opened.fs._record_locks
+        if records is not None and programs.use(records, opened._node):
+            return BUSY_RECOVERY  # for plain BUSY it would try again for ten seconds
         where = opened.locks.map_region(opened, region, size, bool(extend))
     finally:
         opened.fs._unlock()

@@ -14,7 +14,7 @@ from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
 from dmemfs._platform import register_at_fork, shared_dict
 
-from . import opened
+from . import opened, programs
 from .abi import LOCK_EXCLUSIVE, LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
 from .locks import NodeLocks
 from .memory import MEMORY
@@ -229,6 +229,7 @@ class Volume:
         self._locks: dict[int, NodeLocks] = {}
         fs._restore_guards.append(partial(prepare_restore, weakref.ref(fs)))
         fs._interception_observers.append(partial(notice_interception, weakref.ref(fs)))
+        fs._record_keepers.append(partial(programs.locked_here, self._locks))
 
     def join(self, file: OpenFile) -> NodeLocks:
         """Return the locks that the file shares with the others of its node.

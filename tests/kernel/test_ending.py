@@ -9,6 +9,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.support.kernel import POINT, TIMEOUT, Shown, require_kernel
 from tests.support.programs import started
 
@@ -38,7 +40,7 @@ def test_while_programs_wait_for_locks(shown: Shown) -> None:
     program = shown.asked()
     with shown.fs.open("/file", "wb", lock="exclusive"):
         program.tell(take)
-        while not shown.namespace.servers[POINT].served.locks.waiting:
+        while not shown.namespace.server(POINT).served.locks.waiting:
             assert program.program.poll() is None
         shown.namespace.end()
         assert program.hear() in GONE
@@ -59,7 +61,6 @@ def test_while_an_operation_takes_its_time(shown: Shown) -> None:
 def test_a_second_end_does_nothing(shown: Shown) -> None:
     shown.namespace.hide(POINT)
     shown.namespace.hide(POINT)
-    assert not shown.namespace.servers
     shown.namespace.end()
     assert threads() == []
 
@@ -68,6 +69,24 @@ def test_after_a_program_has_taken_it_away_itself(shown: Shown) -> None:
     shown.run("umount", "-l", POINT)
     shown.namespace.end()
     assert threads() == []
+
+
+def test_where_the_process_may_unmount_no_more(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Landlock for one: the server ends all the same, and with it what programs ask for."""
+    from dmemfs._kernel import mounting
+
+    def refuse(point: str) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), point)
+
+    program = shown.asked()
+    program.ask("os.mkdir('x')")
+    with monkeypatch.context() as patch:
+        patch.setattr(mounting, "unmount", refuse)
+        shown.namespace.end()
+    assert threads() == []
+    assert program.ask("os.mkdir('y')") in GONE
 
 
 def test_no_descriptor_is_left(shown: Shown) -> None:

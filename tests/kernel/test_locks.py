@@ -29,7 +29,7 @@ def opened(shown: Shown) -> Asked:
 
 def waits(shown: Shown) -> None:
     """Come back when a program waits for a lock."""
-    locks = shown.namespace.servers[POINT].served.locks
+    locks = shown.namespace.server(POINT).served.locks
     deadline = time.monotonic() + 20
     while not locks.waiting:
         assert time.monotonic() < deadline

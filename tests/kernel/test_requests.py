@@ -149,7 +149,7 @@ def test_a_file_is_gone_when_this_process_removes_it(shown: Shown) -> None:
     fs = shown.fs
     fs.write_bytes("/file", b"x" * (1 << 20))
     shown.shell("cat file > /dev/null")
-    wait_until(lambda: not shown.namespace.servers[POINT].served.handles)
+    wait_until(lambda: not shown.namespace.server(POINT).served.handles)
     fs.remove("/file")
     assert fs.usage().bytes == 0
 

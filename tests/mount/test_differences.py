@@ -26,7 +26,7 @@ from tests.support.mount_differences import MOUNT_DIFFERENCES
 def fs() -> Iterator[MemoryFileSystem]:
     filesystem = MemoryFileSystem()
     filesystem.write_text("/file", "text")
-    with mount(filesystem, "/mem"):
+    with mount(filesystem, "/mem", programs="refuse"):
         yield filesystem
     filesystem._check()
 

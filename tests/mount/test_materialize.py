@@ -23,7 +23,7 @@ REFUSAL = r"dmemfs\.materialize\("
 @pytest.fixture
 def fs() -> Iterator[MemoryFileSystem]:
     filesystem = MemoryFileSystem()
-    with mount(filesystem, "/mem"):
+    with mount(filesystem, "/mem", programs="refuse"):
         Path("/mem/file").write_text("text", encoding="utf-8")
         yield filesystem
     filesystem._check()

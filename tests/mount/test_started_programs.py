@@ -1,4 +1,4 @@
-"""Programs and worker processes that are started while something is mounted."""
+"""Programs and worker processes that are started, and cannot see what is mounted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMEOUT = 60
 def fs(request: pytest.FixtureRequest) -> Iterator[MemoryFileSystem]:
     """A file system at the root, or at a directory that is the working directory."""
     filesystem = MemoryFileSystem.from_tree({"repo": {"file": "text"}, "bin": {"tool": "#!"}})
-    with mount(filesystem, request.param):
+    with mount(filesystem, request.param, programs="refuse"):
         os.chdir(request.param)
         yield filesystem
 
@@ -117,7 +117,10 @@ def work(pool: ProcessPoolExecutor, function: Any, *arguments: Any) -> Any:
 def test_a_spawned_worker_never_writes_to_the_real_disk(tmp_path: Path) -> None:
     point = f"{tmp_path}/mounted"
     context = multiprocessing.get_context("spawn")
-    with mount(MemoryFileSystem(), point), ProcessPoolExecutor(1, mp_context=context) as pool:
+    with (
+        mount(MemoryFileSystem(), point, programs="refuse"),
+        ProcessPoolExecutor(1, mp_context=context) as pool,
+    ):
         with pytest.raises(OSError, match="materialize") as caught:
             work(pool, write, f"{point}/out/result")
         assert caught.value.errno == errno.ENOTSUP

@@ -26,7 +26,7 @@ def why_not() -> str:
 
         namespace = Namespace()
         try:
-            namespace.show(MemoryFileSystem(), POINT)
+            namespace.show(POINT, MemoryFileSystem(), POINT)
         finally:
             namespace.end()
     except (ImportError, OSError) as error:
@@ -66,7 +66,7 @@ class Shown:
         self.namespace = Namespace()
         self._programs: list[subprocess.Popen[str]] = []
         try:
-            self.namespace.show(fs, POINT)
+            self.namespace.show(POINT, fs, POINT)
         except BaseException:
             self.namespace.end()
             raise

@@ -12,9 +12,9 @@ MOUNT_DIFFERENCES = [
     Difference(
         name="other programs",
         real="A program that is started sees the files.",
-        memory="One that is given a mounted path or directory is not started: ENOTSUP. "
-        "Descriptors of files it can use.",
-        reason="The files are in the memory of this process; `materialize` gives real copies.",
+        memory="[So it does](programs.md) where the kernel lets them be shown. Elsewhere, and at "
+        "`/`, one that is given a mounted path or directory is not started: ENOTSUP.",
+        reason="The files are in the memory of this process, which has to answer for them.",
     ),
     Difference(
         name="libraries in C",

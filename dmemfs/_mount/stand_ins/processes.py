@@ -1,8 +1,9 @@
-"""Stand-ins for what can never see a mounted file: other programs, mmap, the loader of libraries.
+"""Stand-ins for what the kernel does with files: it starts programs, loads libraries, maps memory.
 
-The kernel would answer that there is no such file, or worse, find another one. So what is given a
-mounted file is refused, with the matter and the way out. A program that is given none is started,
-and sees the disk as it is.
+Where it can show programs what is mounted, they are started so that they see it. Otherwise it would
+answer that there is no such file, or worse, find another one. So what is given a mounted file is
+refused, with the matter and the way out. A program that is given none is started, and sees the disk
+as it is. This process itself never meets what is shown, nor do libraries that it loads.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from ..._mutex import Mutex
 from ..._tree.lookup import LeadsOutsideError
 from ..descriptors import FIRST_DESCRIPTOR
 from ..likeness import Home
-from ..table import MountTable
+from ..programs import Programs
+from ..table import Mounted, MountTable
 from ..workers import worker_code
 
 _fork_exec = _posixsubprocess.fork_exec
@@ -55,19 +57,33 @@ _DESCRIPTOR = "another program cannot use the descriptor of a mounted file"
 class PatchedProcesses(Home):
     """What starts programs."""
 
-    def __init__(self, table: MountTable) -> None:
+    def __init__(self, table: MountTable, programs: Programs) -> None:
         self._table = table
+        self._programs = programs
 
-    def _is_mounted(self, path: Any) -> bool:
+    def _hidden(self, path: Any) -> tuple[Mounted, str] | None:
+        """Return where a path leads to that programs do not see; None where they see it."""
+        place = self._table.locate(path)
+        return None if place is None or self._table.shows(place[0]) else place
+
+    def _refusal(self, what: str, path: Any) -> OSError:
+        return refusal(what, path, writes=True, because=self._programs.why_not)
+
+    def _is_hidden(self, path: Any) -> bool:
         try:
-            return self._table.locate(path) is not None
+            return self._hidden(path) is not None
         except LeadsOutsideError:
+            return False
+
+    def _is_hidden_file(self, path: Any) -> bool:
+        try:
+            return _is_there(self._hidden(path))
+        except OSError:
             return False
 
     def _is_mounted_file(self, path: Any) -> bool:
         try:
-            place = self._table.locate(path)
-            return place is not None and place[0].fs._peek(place[1]) is not None
+            return _is_there(self._table.locate(path))
         except OSError:
             return False
 
@@ -88,21 +104,22 @@ class PatchedProcesses(Home):
             OSError: ENOTSUP, it is given something that only this process can see.
         """
         here = os.fsdecode(cwd) if cwd is not None else None
-        if self._is_mounted_file(_below(here, program)):
-            raise refusal("a mounted file cannot be run", program, writes=True)
-        if here is not None and self._is_mounted_directory(here):
-            raise refusal("another program cannot work in a mounted directory", cwd, writes=True)
+        if self._is_hidden_file(_below(here, program)):
+            raise self._refusal("a mounted file cannot be run", program)
+        if here is not None and self._is_hidden_directory(here):
+            raise self._refusal("another program cannot work in a mounted directory", cwd)
         for word in _words(arguments):
             if self._is_given(word, here):
-                raise refusal("another program cannot open a mounted file", word, writes=True)
-        if cwd is None and self._table.cwd is not None:
+                raise self._refusal("another program cannot open a mounted file", word)
+        current = self._table.cwd
+        if cwd is None and current is not None and not self._table.shows(current.mount):
             return INSTEAD
         return cwd
 
-    def _is_mounted_directory(self, path: str) -> bool:
+    def _is_hidden_directory(self, path: str) -> bool:
         """Tell whether a directory is in a mount: in isolation, if it is there."""
         try:
-            place = self._table.locate(path)
+            place = self._hidden(path)
         except OSError:
             return False
         return place is not None and (
@@ -115,7 +132,7 @@ class PatchedProcesses(Home):
         absolute = start == 0 or (start > 0 and word[start - 1] in "=:,")
         path = word[start:] if absolute else _below(cwd, word)
         try:
-            place = self._table.locate(path)
+            place = self._hidden(path)
         except OSError:
             return False
         if place is None:
@@ -128,7 +145,7 @@ class PatchedProcesses(Home):
         above = inner.rpartition("/")[0]
         return bool(mount.offset) or (above != "" and mount.fs._peek(above) is not None)
 
-    def _is_there(self, program: Any, cwd: Any) -> bool:
+    def _can_be_run(self, program: Any, cwd: Any) -> bool:
         path = _below(None if cwd is None else os.fsdecode(cwd), program)
         return self._is_mounted_file(path) or _access(path, os.X_OK)
 
@@ -138,7 +155,7 @@ class PatchedProcesses(Home):
         seen = []
         for program in programs:
             try:
-                place = self._table.locate(_below(here, program))
+                place = self._hidden(_below(here, program))
             except OSError:
                 place = None
             if place is None or not place[0].offset:
@@ -151,8 +168,8 @@ class PatchedProcesses(Home):
             for value in rest:
                 if isinstance(value, int) and value >= FIRST_DESCRIPTOR:
                     raise refusal(_DESCRIPTOR, value)
-                if isinstance(value, str | bytes) and self._is_mounted(value):
-                    raise refusal("another program cannot open a mounted file", value, writes=True)
+                if isinstance(value, str | bytes) and self._is_hidden(value):
+                    raise self._refusal("another program cannot open a mounted file", value)
 
     def fork_exec(
         self,
@@ -167,13 +184,18 @@ class PatchedProcesses(Home):
         for number in (*pass_fds, *others[1:7]):
             if number >= FIRST_DESCRIPTOR:
                 raise refusal(_DESCRIPTOR, number)
+        namespace = self._programs.namespace()
         visible = self._as_the_kernel_sees(executable_list, cwd)
-        program = next(filter(partial(self._is_there, cwd=cwd), executable_list), None)
-        if program is None and (not visible or (cwd is not None and self._is_mounted(cwd))):
+        program = next(filter(partial(self._can_be_run, cwd=cwd), executable_list), None)
+        if program is None and (not visible or (cwd is not None and self._is_hidden(cwd))):
             raise os_error(errno.ENOENT, args[0] if args else None)
         directory = self._directory_for(program or visible[0], args or (), cwd)
         args = self._told_of_mounts(args)
-        return _fork_exec(args, visible, close_fds, pass_fds, directory, *others)
+        if namespace is None:
+            return _fork_exec(args, visible, close_fds, pass_fds, directory, *others)
+        return self._programs.fork_exec(
+            namespace, _fork_exec, args, visible, close_fds, pass_fds, directory, others
+        )
 
     def _told_of_mounts(self, args: Any) -> Any:
         """Let the workers of `multiprocessing` and loky refuse what only this process can see.
@@ -181,6 +203,8 @@ class PatchedProcesses(Home):
         What they are to do comes to them later, and may name mounted paths. There the disk is to
         be found by nobody.
         """
+        if all(map(self._table.shows, self._table.mounts)):
+            return args
         words = [os.fsdecode(word) for word in args or ()]
         for at, (option, what) in enumerate(pairwise(words)):
             is_spawned = option == "-c" and what.startswith(_STARTS_OF_WORKERS)
@@ -196,8 +220,13 @@ class PatchedProcesses(Home):
         return self._spawn(_posix_spawnp, path, argv, env, options)
 
     def _spawn(self, spawn: Any, path: Any, argv: Any, env: Any, options: dict[str, Any]) -> int:
+        namespace = self._programs.namespace()
         directory = self._directory_for(path, argv)
         self._require_real(options.get("file_actions") or ())
+        if namespace is not None:
+            return self._programs.spawn(
+                namespace, path, argv, env, options, directory, is_searched=spawn is _posix_spawnp
+            )
         with self._in(directory):
             return spawn(path, argv, env, **options)  # type: ignore[no-any-return]
 
@@ -217,10 +246,12 @@ class PatchedProcesses(Home):
                 _close(former)
 
     def execv(self, path: Any, argv: Any, /) -> None:
+        self._programs.enter()
         with self._in(self._directory_for(path, argv)):
             _execv(path, argv)
 
     def execve(self, path: Any, argv: Any, env: Any) -> None:
+        self._programs.enter()
         directory = None
         if not isinstance(path, int):
             directory = self._directory_for(path, argv)
@@ -231,11 +262,11 @@ class PatchedProcesses(Home):
 
     def system(self, command: Any) -> int:
         argv = ("sh", "-c", os.fsdecode(command))
+        namespace = self._programs.namespace()
         directory = self._directory_for("/bin/sh", argv)
-        if directory is None or _posix_spawn is None:
+        if namespace is None and (directory is None or _posix_spawn is None):
             return _system(command)
-        with self._in(directory):
-            pid = _posix_spawn("/bin/sh", argv, os.environ)
+        pid = self._spawn(_posix_spawn, "/bin/sh", argv, os.environ, {})
         try:
             return os.waitpid(pid, 0)[1]
         except BaseException:  # it has got the same signal
@@ -252,6 +283,10 @@ class PatchedProcesses(Home):
                 path=spec.origin,
             )
         return _create_dynamic(spec) if file is None else _create_dynamic(spec, file)
+
+
+def _is_there(place: tuple[Mounted, str] | None) -> bool:
+    return place is not None and place[0].fs._peek(place[1]) is not None
 
 
 def _below(cwd: str | None, path: Any) -> str:

@@ -266,7 +266,7 @@ ROWS: dict[str, Row] = {
     "mount(fs, '/mem', ['/tmp'])": (
         lambda fs: mounted(fs, "/mem", ["/tmp"]),
         TypeError,
-        "mount() takes passthrough and writable by name: write passthrough=['/tmp']",
+        "mount() takes passthrough, writable and programs by name: write passthrough=['/tmp']",
     ),
     # --- databases
     "load_db(path, fs, uri)": (

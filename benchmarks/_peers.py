@@ -289,6 +289,7 @@ class Fsspec(Peer):
     divisors: ClassVar[Mapping[str, int]] = {
         "stat": 10,
         "stat-deep": 10,
+        "stat-changed": 10,
         "exists-hit": 10,
         "exists-miss": 10,
         "mkdir-rmdir": 10,
@@ -382,6 +383,7 @@ class PyFakeFS(Peer):
         "text-read": 20,
         "stat": 10,
         "stat-deep": 10,
+        "stat-changed": 10,
         "exists-hit": 10,
         "exists-miss": 10,
         "mkdir-rmdir": 20,

@@ -130,7 +130,7 @@ class Quotient:
     def cells(self, rows: Mapping[str, Row], peers: Sequence[str]) -> list[str]:
         """Return the same cells as a row that was measured."""
         quotients = [self.figure(rows, peer) for peer in [*peers, OURS]]
-        over = quotients[-1] is not None and round(quotients[-1], 2) > self.target
+        over = quotients[-1] is not None and quotients[-1] > self.target
         texts = [ABSENT if it is None else short(it) for it in quotients]
         return [self.title, *texts, short(self.target) + (" MISSED" if over else "")]
 
@@ -178,7 +178,7 @@ def missed(row: Row) -> bool:
     targets = {**({} if workload.target is None else {OURS: workload.target}), **workload.also}
     for name, target in targets.items():
         ratio = row.ratio(name)
-        if ratio is not None and round(ratio, 2) > target:
+        if ratio is not None and ratio > target:
             return True
     if workload.limit is None or OURS not in row.figures:
         return False

@@ -181,6 +181,21 @@ def snapshot(peer: Peer, sizes: Sizes) -> Rounds:
         del snaps
 
 
+def first_snapshot(peer: Peer, sizes: Sizes) -> Rounds:
+    """Take the first snapshot of file systems, each of which has one file."""
+    kind = type(peer.filesystem)
+    while True:
+        systems = [kind() for _ in range(max(1, sizes.files // 10))]
+        for fs in systems:
+            fs.write_bytes("/file", b"content")
+        start = begin()
+        snaps = [fs.snapshot() for fs in systems]
+        elapsed = now() - start
+        systems[-1].write_bytes("/file", b"other")
+        expect(snaps[-1].read_bytes("/file") == b"content", "it shows the present")
+        yield elapsed / len(systems)
+
+
 def snapshot_and_close(peer: Peer, sizes: Sizes) -> Rounds:
     """Take snapshots of a file system with one large directory, each after a change, and close."""
     fs, directory, _ = _large_directory(peer, sizes)
@@ -359,6 +374,25 @@ def copy_of_a_large_file(peer: Peer, sizes: Sizes) -> Rounds:
         _check_copy(peer.open(target, "r+b"), tail)
         _check_copy(peer.open(path, "rb"), tail)
         yield elapsed
+        peer.remove(target)
+
+
+def write_after_copy(peer: Peer, sizes: Sizes) -> Rounds:
+    """Write into a large file for the first time after it was copied."""
+    path, target = f"{peer.root}/large", f"{peer.root}/copy"
+    tail = fill(peer, path, sizes.stream_bytes)
+    while True:
+        peer.copy_file(path, target)
+        with peer.open(path, "r+b") as file:
+            file.seek(-len(tail), 2)
+            start = begin()
+            file.write(tail[::-1])
+            file.flush()
+            elapsed = now() - start
+        _check_copy(peer.open(path, "rb"), tail[::-1])
+        _check_copy(peer.open(target, "rb"), tail)
+        yield elapsed
+        tail = tail[::-1]
         peer.remove(target)
 
 

@@ -62,11 +62,14 @@ def _at_depth(peer: Peer, depth: int, count: int) -> list[str]:
     return make_files(peer, directory, count)
 
 
-def _stat(peer: Peer, depth: int, count: int) -> Rounds:
+def _stat(peer: Peer, depth: int, count: int, *, changed: bool = False) -> Rounds:
     stat = peer.stat
     paths = _at_depth(peer, depth, count)
     missing = paths.pop() + "-missing"
-    while True:
+    for turn in itertools.count():
+        if changed:
+            for path in paths:
+                write_whole(peer, path, b"%d" % turn)
         start = begin()
         for path in paths:
             stat(path)
@@ -83,6 +86,11 @@ def _stat(peer: Peer, depth: int, count: int) -> Rounds:
 def stat(peer: Peer, sizes: Sizes) -> Rounds:
     """Get the status of files at depth 2."""
     return _stat(peer, 2, sizes.files + 1)
+
+
+def stat_changed(peer: Peer, sizes: Sizes) -> Rounds:
+    """Get the status of files at depth 2, each of which was written since the last time."""
+    return _stat(peer, 2, sizes.files + 1, changed=True)
 
 
 def stat_deep(peer: Peer, sizes: Sizes) -> Rounds:
@@ -237,6 +245,17 @@ def copy_tree(peer: Peer, sizes: Sizes) -> Rounds:
 
 
 # Memory and import
+
+
+def collect(peer: Peer, sizes: Sizes) -> Rounds:
+    """Collect garbage, of which there is none, in a program that holds a large tree."""
+    _, leaves, _ = make_tree(peer, sizes.tree_directories)
+    while True:
+        start = begin()
+        gc.collect()
+        elapsed = now() - start
+        expect(bool(peer.exists(f"{leaves[-1]}/file-000000")), "the tree is gone")
+        yield elapsed
 
 
 def memory_empty(peer: Peer, sizes: Sizes) -> Rounds:

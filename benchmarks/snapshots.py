@@ -13,6 +13,9 @@ from benchmarks._snapshots import PEERS
 WORKLOADS = (
     Workload("snapshot", "snapshot()", "us", None, _snapshots.snapshot, limit=1),
     Workload(
+        "first-snapshot", "first snapshot()", "us", None, _snapshots.first_snapshot, limit=2
+    ),
+    Workload(
         "snapshot-close", "snapshot + close()", "us", None, _snapshots.snapshot_and_close, 25
     ),
     Workload(
@@ -23,7 +26,7 @@ WORKLOADS = (
         "first-overwrite", "first overwrite", "us", None, _snapshots.first_overwrite, 25, limit=50
     ),
     Workload("first-remove", "first remove", "us", None, _snapshots.first_remove, 25, limit=50),
-    Workload("restore", "restore, all rewritten", "ms", None, _snapshots.restore, 10, limit=20),
+    Workload("restore", "restore, all rewritten", "ms", None, _snapshots.restore, 10, limit=15),
     Workload("rollback-empty", "rollback, nothing done", "us", None, _snapshots.rollback_empty),
     Workload(
         "rollback-changes", "rollback, 10 overwrites", "us", None, _snapshots.rollback_changes
@@ -31,7 +34,7 @@ WORKLOADS = (
     Workload("changes", "10 overwrites alone", "us", None, _snapshots.changes_alone),
     Workload(
         "copy-all", "clone a large tree", "ms", None, _snapshots.copy_all, 5,
-        limit=100, alone=True,
+        limit=30, alone=True,
     ),
     Workload(
         "clone-file", "clone of one large file", "us", None, _snapshots.clone_of_a_large_file, 25,
@@ -40,6 +43,10 @@ WORKLOADS = (
     Workload(
         "copy-file", "copy of one large file", "us", None, _snapshots.copy_of_a_large_file, 25,
         limit=100, alone=True,
+    ),
+    Workload(
+        "copy-write", "first write after it", "us", None, _snapshots.write_after_copy, 25,
+        limit=1_000, alone=True,
     ),
 )  # fmt: skip
 

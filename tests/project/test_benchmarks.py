@@ -134,6 +134,7 @@ def _no_lines(*_: Any, **__: Any) -> Iterator[tuple[str, list[str], list[str]]]:
         ("lines-text", {"open_text": _discard_text}),
         ("stat", {"stat": lambda path: None}),
         ("stat-deep", {"stat": lambda path: None}),
+        ("stat-changed", {"stat": lambda path: None}),
         ("exists-hit", {"exists": lambda path: False}),
         ("exists-miss", {"exists": lambda path: True}),
         ("listdir", {"listdir": lambda path: []}),

@@ -15,17 +15,20 @@ from ._errors import (
     UnsavedError,
 )
 from ._inspection.changes import DatabaseChanges, SchemaChanges, TableChanges, changes
+from ._inspection.record import Commit, Recording, record
 from ._live.committed import copy_db
 from ._live.connect import connect, live_uri
 from ._live.template import DatabaseTemplate
 
 __all__ = [
     "BusyError",
+    "Commit",
     "DatabaseChanges",
     "DatabaseTemplate",
     "IncompatibleTargetError",
     "LiveDatabaseUnavailable",
     "OpenTransactionError",
+    "Recording",
     "SchemaChanges",
     "SharedDatabase",
     "SnapshotError",
@@ -41,5 +44,6 @@ __all__ = [
     "live_uri",
     "load_db",
     "memory_uri",
+    "record",
     "save_db",
 ]

@@ -30,6 +30,7 @@ from .abi import (
     IOERR_SHORT_READ,
     IOERR_TRUNCATE,
     IOERR_WRITE,
+    LOCK_RESERVED,
     LOCK_SHARED,
     NOTFOUND,
     OK,
@@ -37,6 +38,7 @@ from .abi import (
     SHM_LOCK,
     SHM_SHARED,
 )
+from .commits import WRITER_SLOT
 from .failures import answer_failure, cold_callback, entered_uninterrupted, raise_held
 from .memory import INT32, INT64, MEMORY, text_at
 from .open_file import OPEN_FILES
@@ -180,6 +182,8 @@ def _unlock(file: int, level: int, again: bool = False) -> int:
             raise_held()
         opened = OPEN_FILES[file]
         if opened.level > level:
+            if opened.locks.watch is not None and opened.level >= LOCK_RESERVED:
+                opened.locks.watch.end(opened)
             fs = opened.fs
             try:
                 if not fs._try_lock(False):
@@ -274,6 +278,8 @@ def _shm_lock(file: int, first: int, count: int, flags: int, again: bool = False
         if ENTRY[-1] and not again:
             raise_held()
         opened = OPEN_FILES[file]
+        if first == WRITER_SLOT and opened.locks.watch is not None and not flags & SHM_LOCK:
+            opened.locks.watch.end(opened)
         fs = opened.fs
         try:
             if not fs._try_lock(False):

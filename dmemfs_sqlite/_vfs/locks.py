@@ -19,6 +19,7 @@ from .abi import (
     OK,
     SHM_SLOTS,
 )
+from .commits import WRITER_SLOT, CommitWatch, Writer
 from .memory import address_of
 
 _FREE, _EXCLUSIVE = 0, -1
@@ -27,7 +28,7 @@ _ALL_FREE, _ALL_EXCLUSIVE = [_FREE] * SHM_SLOTS, [_EXCLUSIVE] * SHM_SLOTS
 _WAL_INDEX_HEADER = 96
 
 
-class Lockable(Protocol):
+class Lockable(Writer, Protocol):
     """An open file, and what it has locked.
 
     Attributes:
@@ -51,9 +52,10 @@ class NodeLocks:
         writer: the one that holds RESERVED or more.
         slots: of the WAL index; 0 is free, n > 0 the number of readers, -1 exclusive.
         regions: the memory of the WAL index, which lasts while one of the files maps it.
+        watch: who is told of commits; None where nobody is.
     """
 
-    __slots__ = ("files", "readers", "regions", "slots", "writer")
+    __slots__ = ("files", "readers", "regions", "slots", "watch", "writer")
 
     def __init__(self) -> None:
         self.files: set[Lockable] = set()
@@ -61,6 +63,7 @@ class NodeLocks:
         self.writer: Lockable | None = None
         self.slots = [_FREE] * SHM_SLOTS
         self.regions: list[tuple[int, bytearray]] = []
+        self.watch: CommitWatch | None = None
 
     # The ladder
 
@@ -80,6 +83,8 @@ class NodeLocks:
         if level == LOCK_RESERVED:
             self.writer = file
             file.level = LOCK_RESERVED
+            if self.watch is not None:
+                self.watch.begin(file)
             return OK
         if self.readers > 1:
             self.writer = file
@@ -140,6 +145,8 @@ class NodeLocks:
         else:
             slots[first : first + count] = _ALL_EXCLUSIVE[:count]
         file.exclusive_slots |= mask
+        if self.watch is not None and first == WRITER_SLOT and count == 1:
+            self.watch.begin(file)
         return OK
 
     def unlock_slots(self, file: Lockable, first: int, count: int, shared: bool) -> None:

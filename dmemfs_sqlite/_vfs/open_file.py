@@ -16,6 +16,7 @@ from dmemfs._platform import register_at_fork, shared_dict
 
 from . import opened, programs
 from .abi import LOCK_EXCLUSIVE, LOCK_NONE, OPEN_MAIN_DB, OPEN_WAL
+from .commits import CommitWatch, Listener
 from .locks import NodeLocks
 from .memory import MEMORY
 from .reading import NO_SIZE, ReadsInC, are_reads_asked_for
@@ -222,10 +223,12 @@ class Volume:
 
     Attributes:
         was_abandoned: whether this is a forked child, which has connections that cannot be used.
+        watched: who is told of commits, by the canonical paths of databases.
     """
 
     def __init__(self, fs: MemoryFileSystem) -> None:
         self.was_abandoned = False
+        self.watched: dict[str, CommitWatch] = {}
         self._locks: dict[int, NodeLocks] = {}
         fs._restore_guards.append(partial(prepare_restore, weakref.ref(fs)))
         fs._interception_observers.append(partial(notice_interception, weakref.ref(fs)))
@@ -239,6 +242,8 @@ class Volume:
         number = id(file._node)
         locks = self._locks.get(number) or self._locks.setdefault(number, NodeLocks())
         locks.files.add(file)
+        if file.name in self.watched:
+            locks.watch = self.watched[file.name]
         return locks
 
     def leave(self, file: OpenFile) -> None:
@@ -279,6 +284,45 @@ def volume_of(fs: MemoryFileSystem) -> Volume:
     with _mutex:
         _register_at_fork()
         return _volumes.setdefault(fs, Volume(fs))
+
+
+def watch_commits(fs: MemoryFileSystem, path: str, listener: Listener) -> None:
+    """Tell somebody of each commit to a database, by whatever connection.
+
+    Args:
+        fs: The file system.
+        path: The canonical path of the database, which need not be there yet.
+        listener: Held weakly: when it is gone, this ends.
+    """
+    watched = volume_of(fs).watched
+    try:
+        if not fs._try_lock(False):
+            fs._wait_for_lock()
+        watch = watched.setdefault(path, CommitWatch())
+        watch.add(listener)
+        _watch_open_files(fs, path, watch)
+    finally:
+        fs._unlock()
+
+
+def unwatch_commits(fs: MemoryFileSystem, path: str, listener: Listener) -> None:
+    """Tell no more; see `watch_commits`."""
+    watched = volume_of(fs).watched
+    try:
+        if not fs._try_lock(False):
+            fs._wait_for_lock()
+        watch = watched.get(path)
+        if watch is not None and not watch.remove(listener):
+            del watched[path]
+            _watch_open_files(fs, path, None)
+    finally:
+        fs._unlock()
+
+
+def _watch_open_files(fs: MemoryFileSystem, path: str, watch: CommitWatch | None) -> None:
+    for file in open_files(fs):
+        if file.name == path and file.volume is not None:
+            file.locks.watch = watch
 
 
 def prepare_restore(fs: weakref.ref[MemoryFileSystem], nodes: Collection[Any]) -> None:

@@ -147,11 +147,13 @@ def test_the_public_names_of_dmemfs_testing() -> None:
 def test_the_public_names_of_dmemfs_sqlite() -> None:
     assert dmemfs_sqlite.__all__ == [
         "BusyError",
+        "Commit",
         "DatabaseChanges",
         "DatabaseTemplate",
         "IncompatibleTargetError",
         "LiveDatabaseUnavailable",
         "OpenTransactionError",
+        "Recording",
         "SchemaChanges",
         "SharedDatabase",
         "SnapshotError",
@@ -167,6 +169,7 @@ def test_the_public_names_of_dmemfs_sqlite() -> None:
         "live_uri",
         "load_db",
         "memory_uri",
+        "record",
         "save_db",
     ]
 

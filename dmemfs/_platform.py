@@ -29,6 +29,9 @@ PyPy sees that when it collects garbage. So does CPython without the interpreter
 that another thread has made which waits.
 """
 
+SWITCHES_AT_CALLS: bool = SEES_LAST_REFERENCE_GO
+"""Whether nothing comes between steps that call nothing: no other thread, and no signal handler."""
+
 shared_dict: Callable[..., dict[Any, Any]] = dict
 """Make a dictionary that several threads look into; at once only `keys()` of it can be listed."""
 

@@ -19,7 +19,7 @@ from .._nodes.blocks import BLOCK_SHIFT, BLOCK_SIZE
 from .._nodes.content import BlockList
 from .._nodes.nodes import LARGEST_FILE
 from .._nodes.tables import TABLE_SHIFT, BlockTables
-from .._platform import HAS_INTERPRETER_LOCK
+from .._platform import SWITCHES_AT_CALLS
 from .raw import (
     BUFFERED,
     CLOSED,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # The form of content that a file object hands out whole, without a call of the file system; and
 # the one of which it reads what lies within a block.
 _handed_out: Any = bytes
-_read_in_place: Any = BlockList if HAS_INTERPRETER_LOCK else None
+_read_in_place: Any = BlockList if SWITCHES_AT_CALLS else None
 
 _BUFFER_SIZE = 1 << 16
 _FEW_BYTES = 2048
@@ -60,7 +60,7 @@ def read_through_file_system(yes: bool) -> None:
     """
     global _handed_out, _read_in_place
     _handed_out = None if yes else bytes
-    _read_in_place = None if yes or not HAS_INTERPRETER_LOCK else BlockList
+    _read_in_place = None if yes or not SWITCHES_AT_CALLS else BlockList
 
 
 class HowOpened(Protocol):
@@ -290,8 +290,10 @@ class _Readable(BinaryFile):
                     raise ValueError("read length must be non-negative or -1")
             if size < _FEW_BYTES and self._position:
                 return self._buffered().read(size)
+            # Within a block it is one step for all other threads: nothing is called from here on.
+            node = self._node
+            content = node.content
             if content.__class__ is _read_in_place and node.atime > node.ctime:
-                # Within a block it is one step for all other threads: nothing is called here.
                 position = self._position
                 offset = position & _OFFSET
                 blocks = content._blocks

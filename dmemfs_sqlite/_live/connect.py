@@ -136,6 +136,14 @@ def live_uri(
     return uri
 
 
+def explain(error: BaseException) -> None:
+    """Say in an error of SQLite's what the file system answered, for who connects by URI.
+
+    The error is to be one that was raised just now, in this thread.
+    """
+    _means().explain(error)
+
+
 def _uri(fs: MemoryFileSystem, path: PathLike, journal: Journal, module: ModuleType) -> str:
     if journal not in ("file", "memory"):
         raise ValueError(f"journal must be 'file' or 'memory', not {journal!r}")
@@ -149,6 +157,7 @@ class _Means(NamedTuple):
     """What is loaded where C can call back, and once."""
 
     library_of: Callable[[ModuleType], Any]
+    explain: Callable[[BaseException], None]
     open_connection: Callable[..., sqlite3.Connection]
 
 
@@ -160,9 +169,9 @@ def _means() -> _Means:
             f"live databases {obstacle}; use save_db() and load_db(), which need no callbacks"
         )
     from .._vfs.registration import library_of
-    from .connection import open_connection
+    from .connection import explain, open_connection
 
-    return _Means(library_of, open_connection)
+    return _Means(library_of, explain, open_connection)
 
 
 @functools.lru_cache(256)

@@ -20,12 +20,12 @@ from typing import Any
 
 from dmemfs import MemoryFileSystem
 
-from ._engine.memory_database import connect_memory
-from ._engine.uri import memory_uri, require_memory_uri
-from ._engine.waiting import WaitingConnection
-from ._live.connect import Journal, live_uri
-from ._optional import require
-from ._vfs.paths import PathLike
+from .._engine.memory_database import connect_memory
+from .._engine.uri import memory_uri, require_memory_uri
+from .._engine.waiting import WaitingConnection
+from .._live.connect import Journal, live_uri
+from .._optional import require
+from .._vfs.paths import PathLike
 
 # Django finds this text in the name and then neither closes the database between requests
 # nor looks for a file to remove; SQLite ignores options that it does not know.

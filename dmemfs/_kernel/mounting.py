@@ -17,6 +17,8 @@ _MS_BIND, _MS_REC = 0x1000, 0x4000
 _MS_SLAVE = 1 << 19
 _MNT_FORCE, _MNT_DETACH = 1, 2
 _AT_FDCWD = -100
+_LARGER_THAN_ANY = 1024
+"""Bytes: so large is no `struct statfs`."""
 
 
 def _checked(result: int, path: Any = None) -> int:
@@ -69,9 +71,10 @@ def set_umask(umask: int) -> None:
 
 def mount_server(descriptor: int, point: str) -> None:
     """Show at a directory what a server answers by a descriptor of `/dev/fuse`."""
+    # Permission bits are kept and not enforced here. To have the kernel do so would cost a request
+    # more for each directory on the way of a path.
     options = (
-        f"fd={descriptor},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()},"
-        "allow_other,default_permissions"
+        f"fd={descriptor},rootmode=40000,user_id={os.geteuid()},group_id={os.getegid()},allow_other"
     )
     flags = _MS_NOSUID | _MS_NODEV
     _checked(
@@ -138,3 +141,8 @@ def make_link(target: str, path: str) -> None:
 def exists(path: str) -> bool:
     """Tell whether there is something at a path, as this thread sees it."""
     return bool(_libc.faccessat(_AT_FDCWD, os.fsencode(path), os.F_OK, 0) == 0)
+
+
+def have_asked(point: str) -> None:
+    """Have the kernel ask a server for something, whatever the answer is."""
+    _libc.statfs(os.fsencode(point), ctypes.create_string_buffer(_LARGER_THAN_ANY))

@@ -299,7 +299,7 @@ def _existing(point: str) -> str:
 
 def _ask_often(point: str, times: int) -> None:
     for _ in range(times):
-        mounting.exists(point)
+        mounting.have_asked(point)
 
 
 def _start(

@@ -8,6 +8,9 @@ For example::
     engine = create_engine(SharedDatabase(fs, "/orders.db"))   # loaded and saved
     engine = create_live_engine(fs, "/orders.db")          # a file of the file system
 
+Programs that have a configuration and nothing else take the URL `sqlite+dmemfs:///orders.db`, or
+`sqlite+aiodmemfs:///orders.db`, which SQLAlchemy knows itself where the distribution is installed.
+
 SQLAlchemy's own choices for SQLite in memory give every thread a database of its own
 (SingletonThreadPool) or one connection to all of them (StaticPool), whose transactions then
 run into each other. Here every checkout has a connection of its own to one database.
@@ -29,6 +32,8 @@ from urllib.parse import quote
 from dmemfs import MemoryFileSystem
 from dmemfs._mutex import Mutex
 
+from . import _urls
+from ._aiosqlite import in_threads
 from ._courier.shared import SharedDatabase
 from ._engine.memory_database import connect_memory
 from ._engine.pragmas import Pragmas
@@ -36,10 +41,11 @@ from ._engine.uri import memory_uri, require_memory_uri
 from ._errors import UnsafeURIError
 from ._live.connect import Journal, connect, live_uri
 from ._optional import require
+from ._urls import Place
 from ._vfs.paths import PathLike
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import URL, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 _URL = re.compile(r"sqlite(?:\+\w+)?://(.*)", re.DOTALL)
@@ -207,22 +213,55 @@ def create_async_live_engine(
     return _async_engine(open_database, engine_options)
 
 
+def filesystem_of(url: str | URL) -> MemoryFileSystem:
+    """Return the file system that a URL `sqlite+dmemfs` leads into, made if there is none yet.
+
+    `rollback()` of it undoes what a test has done to its databases, `snapshot()` keeps them.
+
+    Args:
+        url: As for `sqlalchemy.create_engine`.
+
+    Raises:
+        ImportError: SQLAlchemy is not installed.
+        ValueError: It is another URL, or names no database.
+    """
+    return _place(url).file_system()
+
+
+def forget(url: str | URL) -> None:
+    """Let go of the file system that was made for a URL `sqlite+dmemfs`, with all its databases.
+
+    Connections that are open keep what they have. The next use of the URL begins anew. What was
+    published by its owner is left alone.
+
+    Args:
+        url: As for `filesystem_of`.
+
+    Raises:
+        ImportError: SQLAlchemy is not installed.
+        ValueError: It is another URL, or names no database.
+    """
+    _urls.forget(_place(url).name)
+
+
+def _place(url: str | URL) -> Place:
+    parsed = require("sqlalchemy", "sqlalchemy").make_url(url)
+    if parsed.drivername not in ("sqlite+dmemfs", "sqlite+aiodmemfs"):
+        raise ValueError(
+            f"{parsed!r} leads to no file system in memory: sqlite+dmemfs:///NAME does"
+        )
+    return Place(parsed.host, parsed.database, parsed.query)
+
+
 def _async_engine(
     open_database: Callable[[], sqlite3.Connection], engine_options: dict[str, Any]
 ) -> AsyncEngine:
     require("greenlet", "sqlalchemy")  # which SQLAlchemy would ask for later, and by other names
     asyncio = require("sqlalchemy.ext.asyncio", "sqlalchemy")
-    aiosqlite = require("aiosqlite", "sqlalchemy")
-
-    async def connect_in_a_thread() -> Any:
-        connection = aiosqlite.Connection(open_database, iter_chunk_size=64)
-        # Otherwise a connection that is never closed keeps the interpreter from ending.
-        getattr(connection, "_thread", connection).daemon = True
-        return await connection
-
+    creator = in_threads(open_database)
     engine: AsyncEngine = asyncio.create_async_engine(
         "sqlite+aiosqlite://",
-        async_creator=connect_in_a_thread,
+        async_creator=creator,
         poolclass=require("sqlalchemy.pool", "sqlalchemy").AsyncAdaptedQueuePool,
         **engine_options,
     )
@@ -340,4 +379,6 @@ __all__ = [
     "create_async_live_engine",
     "create_engine",
     "create_live_engine",
+    "filesystem_of",
+    "forget",
 ]

@@ -8,9 +8,9 @@ from importlib import metadata
 import pytest
 
 
-def is_installed(group: str) -> bool:
+def is_installed(group: str, name: str = "dmemfs") -> bool:
     """Tell whether an entry point for this project is found."""
-    return "dmemfs" in metadata.entry_points(group=group).names
+    return name in metadata.entry_points(group=group).names
 
 
 needs_fsspec_entry_point = pytest.mark.skipif(
@@ -24,3 +24,11 @@ def make_known_to_fsspec() -> None:
     if not is_installed("fsspec.specs"):
         face = importlib.import_module("dmemfs.fsspec").DmemfsFileSystem
         importlib.import_module("fsspec").register_implementation("dmemfs", face, clobber=True)
+
+
+def make_known_to_sqlalchemy() -> None:
+    """Do what the entry points do, where the project is not installed."""
+    registry = importlib.import_module("sqlalchemy.dialects").registry
+    for name, dialect in (("dmemfs", "DmemfsDialect"), ("aiodmemfs", "AsyncDmemfsDialect")):
+        if not is_installed("sqlalchemy.dialects", f"sqlite.{name}"):
+            registry.register(f"sqlite.{name}", "dmemfs_sqlite._dialects", dialect)

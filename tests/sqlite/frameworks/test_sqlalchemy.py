@@ -426,6 +426,9 @@ def test_attach_on_a_shared_cache_is_the_file(other_file: Path) -> None:
         ("greenlet", "create_async_engine('x')", "greenlet is needed here:"),
         ("aiosqlite", "create_async_engine('x')", "aiosqlite is needed here:"),
         ("greenlet", "create_async_live_engine(MemoryFileSystem(), '/a.db')", "greenlet is needed"),
+        ("sqlalchemy", "filesystem_of('sqlite+dmemfs:///a.db')", "sqlalchemy is needed here:"),
+        ("greenlet", "dialects().AsyncDmemfsDialect.import_dbapi()", "greenlet is needed here:"),
+        ("aiosqlite", "dialects().AsyncDmemfsDialect.import_dbapi()", "aiosqlite is needed here:"),
     ],
 )
 def test_what_is_missing_is_named_with_its_extra(missing: str, call: str, what: str) -> None:
@@ -433,6 +436,7 @@ def test_what_is_missing_is_named_with_its_extra(missing: str, call: str, what: 
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from dmemfs import MemoryFileSystem\n"
         "from dmemfs_sqlite.sqlalchemy import *\n"
+        "def dialects(): import dmemfs_sqlite._dialects as found; return found\n"
         f"try: {call}\n"
         "except ImportError as error: print(error)\n"
     )

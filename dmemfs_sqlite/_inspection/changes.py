@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any
 
 from dmemfs._arguments import whole_number
 
 from .sides import Side, one_moment, opened
 from .tables import Reading, Table, encoding_of, reading_of, schema_of, tables_of
-
-Row: TypeAlias = dict[str, Any]
-"""The values of a row by the names of its columns; by "rowid" too, if that is its key."""
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -27,6 +24,9 @@ _short.maxstring = _short.maxother = 60
 @dataclass(slots=True)
 class TableChanges:
     """What is different in the rows of a table.
+
+    A row is a dictionary of the values by the names of the columns; by "rowid" too, if that is the
+    key.
 
     Attributes:
         key: The columns that say which row is which: its primary key, or "rowid"; all of them where
@@ -39,9 +39,9 @@ class TableChanges:
     """
 
     key: tuple[str, ...]
-    added: list[Row] = field(default_factory=list)
-    removed: list[Row] = field(default_factory=list)
-    changed: list[tuple[Row, Row]] = field(default_factory=list)
+    added: list[dict[str, Any]] = field(default_factory=list)
+    removed: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SIGNS, 0))
 
     def __bool__(self) -> bool:
@@ -228,7 +228,7 @@ def _merge(
     yield from ((None, row) for row in chain([new] if new else [], after))
 
 
-def _all_of(row: Row) -> str:
+def _all_of(row: dict[str, Any]) -> str:
     return ", ".join(f"{name}={_short.repr(value)}" for name, value in row.items())
 
 

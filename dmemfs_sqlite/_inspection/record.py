@@ -187,8 +187,8 @@ def record(
             quota. By default a quarter of the quota, and at most 256 MiB. None for no limit.
 
     Returns:
-        The recording, which lasts as long as it is referred to: list its `commits`, `connect()` to
-        any, and find the `first_failing(check)`.
+        The recording, which lasts as long as it is referred to. It lists its `commits`, connects to
+        any, and finds the `first_failing(check)`.
 
     Raises:
         LiveDatabaseUnavailable: See `dmemfs_sqlite.connect`.

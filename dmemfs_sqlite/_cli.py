@@ -85,7 +85,65 @@ def _parser() -> argparse.ArgumentParser:
     )
     inspect.add_argument("file", metavar="FILE", help="a SQLite file")
     inspect.set_defaults(run=_inspect)
+    _add_template_commands(
+        commands.add_parser(
+            "template",
+            help="build, list and remove templates that tests load",
+            description="A directory of templates, as DatabaseTemplate(cache=DIRECTORY) has it.",
+        )
+    )
     return parser
+
+
+def _add_template_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    build = commands.add_parser(
+        "build",
+        help="build one, unless it is there",
+        description="Build a template by SQL or by a program, which is told a temporary path in "
+        "place of {path} and {url}, and in DATABASE_PATH and DATABASE_URL. Exits with 1 if that "
+        "fails.",
+    )
+    build.add_argument("directory", metavar="DIRECTORY", help="made if it is missing")
+    build.add_argument("--key", default="", help="the key that tests ask for")
+    build.add_argument("--sql", metavar="FILE", help="a file of SQL")
+    build.add_argument(
+        "--program", nargs=argparse.REMAINDER, help="a command line: all that follows"
+    )
+    build.set_defaults(run=_build_template)
+    show = commands.add_parser("list", help="show those that are there, and check them")
+    show.add_argument("directory", metavar="DIRECTORY")
+    show.set_defaults(run=_list_templates)
+    prune = commands.add_parser("prune", help="remove damaged ones, and old ones")
+    prune.add_argument("directory", metavar="DIRECTORY")
+    prune.add_argument("--days", type=float, help="how old one may be (default: any age)")
+    prune.set_defaults(run=_prune_templates)
+
+
+def _build_template(options: argparse.Namespace) -> int:
+    from ._demo.templates import TemplateError, build_template
+
+    try:
+        build_template(
+            options.directory, options.key, options.sql, options.program, sys.stdout.write
+        )
+    except TemplateError as error:
+        return _fail(str(error))
+    return 0
+
+
+def _list_templates(options: argparse.Namespace) -> int:
+    from ._demo.templates import list_templates
+
+    list_templates(options.directory, sys.stdout.write)
+    return 0
+
+
+def _prune_templates(options: argparse.Namespace) -> int:
+    from ._demo.templates import prune_templates
+
+    prune_templates(options.directory, options.days, sys.stdout.write)
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -17,10 +17,10 @@ from .._engine.uri import memory_uri, require_memory_uri
 from .._engine.waiting import Deadline
 from .._errors import IncompatibleTargetError, SnapshotError
 from .._live.committed import needs_care, read_committed
+from .._stores.filesystem import SnapshotFileSystem, read_file, require_file_system
 from .._vfs.paths import PathLike
 from .convert import with_page_size
 from .copy import SHORT_BUSY_TIMEOUT, Database, Progress, opened_image
-from .filesystem import SnapshotFileSystem, read_file, require_file_system
 
 Check = Literal["quick", "full"] | None
 

@@ -9,11 +9,11 @@ from dmemfs import MemoryFileSystem
 from dmemfs._arguments import by_name
 
 from .._engine.waiting import Deadline
+from .._stores.filesystem import SnapshotFileSystem, require_file_system
+from .._stores.publish import publish_file
 from .._vfs.opened import require_not_open
 from .._vfs.paths import PathLike, canonical_path, has_sidecars, remove_sidecars, text_of
 from .copy import Database, Progress
-from .filesystem import SnapshotFileSystem, require_file_system
-from .publish import publish_file
 
 
 @by_name

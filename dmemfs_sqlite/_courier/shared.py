@@ -18,9 +18,9 @@ from .._engine.sql import query_value
 from .._engine.uri import memory_uri, require_memory_uri
 from .._engine.waiting import Deadline, WaitingConnection, work_mutex
 from .._errors import UnsavedError
+from .._stores.filesystem import SnapshotFileSystem, require_file_system
 from .._vfs.paths import PathLike
 from .copy import Database
-from .filesystem import SnapshotFileSystem, require_file_system
 from .load import Check, load_db
 from .save import save_db
 

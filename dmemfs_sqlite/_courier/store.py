@@ -19,15 +19,15 @@ from dmemfs._arguments import by_name, whole_number
 
 from .._engine.waiting import Deadline, work_mutex
 from .._errors import SnapshotError
-from .._vfs.paths import PathLike
-from .copy import Database, Progress
-from .filesystem import (
+from .._stores.filesystem import (
     SnapshotFileSystem,
     list_directory,
     remove_file,
 )
+from .._stores.publish import publish_file
+from .._vfs.paths import PathLike
+from .copy import Database, Progress
 from .load import load_db
-from .publish import publish_file
 
 _NAME = re.compile(r"(\d{8,})-(\d{8}T\d{12}Z)-([0-9a-f]{8})(?:-(.+))?\.db")
 _TIME = "%Y%m%dT%H%M%S%fZ"

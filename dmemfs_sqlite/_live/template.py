@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable
@@ -20,7 +21,9 @@ from .._engine.pragmas import Pragmas, set_pragmas
 from .._engine.waiting import Deadline, WorkMutex
 from .._errors import BusyError, SnapshotError
 from .._platform import callback_obstacle
+from .._stores.filesystem import Directory
 from .._vfs.paths import SIDECARS, require_memory_file_system
+from .building import Build, builder
 from .committed import needs_care, read_committed
 from .connect import Journal, connect
 
@@ -38,28 +41,42 @@ class DatabaseTemplate:
 
     Args:
         fs: Where the template and its copies are kept, below "/.templates".
-        build: Makes the content: SQL, or a function that is given a connection to an empty
-            database; what that leaves uncommitted is committed.
+        build: Makes the content: SQL; a `Path` of a file of SQL; a function that is given a
+            connection to an empty database, where what it leaves uncommitted is committed; or a
+            command line as a list, such as `["alembic", "-x", "url={url}", "upgrade", "head"]`. A
+            program is told a temporary path in place of `{path}` and `{url}`, and in its
+            environment as DATABASE_PATH and DATABASE_URL; it has 300 seconds.
         key: What the content depends on, such as a hash of the migrations; or a function that
             returns it, which is asked at each `connect`. Under another key than before, `build` is
             called anew.
+        cache: Where what was built is kept for others, and for later: a directory of the disk, or a
+            pair of a file system, of fsspec too, and a directory there. Whoever is the first
+            builds. What is torn, of another key or of another SQLite is built anew, and logged.
 
     Raises:
-        TypeError: `fs` is no MemoryFileSystem, or `build` neither text nor a function.
+        TypeError: `fs` is no MemoryFileSystem, or `build` nothing that builds.
+        ValueError: A `cache` needs a `key`, where SQL does not say what is built.
     """
 
     @by_name
     def __init__(
         self,
         fs: MemoryFileSystem,
-        build: str | Callable[[sqlite3.Connection], object],
+        build: Build,
         *,
         key: Key = "",
+        cache: Directory | None = None,
     ) -> None:
         require_memory_file_system(fs)
         self._fs = fs
-        self._build = _builder(build)
+        self._builder = builder(build)
         self._key = key
+        self._cache = None if cache is None else _image_cache(cache)
+        if cache is not None and not key and not isinstance(build, str | os.PathLike):
+            raise ValueError(
+                "what this builds cannot be told from what was built before: give key=, such as a "
+                "hash of the migrations, beside cache="
+            )
         self._built_for: str | None = None
         self._image: Any = None  # frozen, of what is built; False where that cannot be
         self._mutex = _BuildMutex()
@@ -185,8 +202,19 @@ class DatabaseTemplate:
         """Build it, with the mutex held, unless it is there and of the present key."""
         key = self._key() if callable(self._key) else self._key
         if self._built_for != key:
-            self._rebuild()
+            if self._cache is None:
+                self._put(self._build_at)
+            else:
+                self._load_or_keep(self._cache, f"{key} {self._builder.digest()}".strip())
             self._built_for = key
+
+    def _load_or_keep(self, cache: Any, key: str) -> None:
+        image = cache.load(key)
+        if image is None:
+            self._put(self._build_at)
+            cache.keep(key, self._content())
+        else:
+            self._put(lambda path: _write_in_blocks(self._fs, path, image))
 
     def _content(self) -> bytes:
         """Return what is built, with the mutex held."""
@@ -220,13 +248,12 @@ class DatabaseTemplate:
                 self._image = image
                 raise
 
-    def _rebuild(self) -> None:
+    def _put(self, write: Callable[[str], object]) -> None:
+        """Let a function write a new file, and put it in the place of the former one."""
         new = f"{self._path}.building"
         self._fs.makedirs(_DIRECTORY, exist_ok=True)
         try:
-            with closing(connect(self._fs, new)) as connection:
-                self._build(connection)
-                connection.commit()
+            write(new)
             # What is there from now on is not of the former key.
             self._built_for = self._image = None
             self._fs.replace(new, self._path)
@@ -236,17 +263,17 @@ class DatabaseTemplate:
                     self._fs.remove(new + suffix)
             raise
 
+    def _build_at(self, path: str) -> None:
+        with closing(connect(self._fs, path)) as connection:
+            self._builder.build(connection)
+            connection.commit()
 
-def _builder(build: Any) -> Callable[[sqlite3.Connection], object]:
-    """Return what makes the content of a database."""
-    if isinstance(build, str):
-        return lambda connection: connection.executescript(build)
-    if not callable(build):
-        raise TypeError(
-            f"build must be SQL or a function of a connection, not a {type(build).__name__}; for "
-            "the bytes of a database file there is from_bytes(fs, image)"
-        )
-    return build  # type: ignore[no-any-return]
+
+def _image_cache(cache: Directory) -> Any:
+    """Return what keeps images, loaded where it is used."""
+    from .image_cache import ImageCache
+
+    return ImageCache(cache)
 
 
 @functools.cache

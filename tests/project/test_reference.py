@@ -15,6 +15,7 @@ import pickle
 import pydoc
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, get_overloads
@@ -144,11 +145,17 @@ def test_every_public_module_is_in_the_reference() -> None:
 @pytest.mark.parametrize("module", [dmemfs._cli, dmemfs_sqlite._cli], ids=lambda it: it.__name__)
 def test_every_command_is_in_the_reference(module: ModuleType) -> None:
     page = " ".join((DOCS / "api" / "command-line.md").read_text(encoding="utf-8").split())
-    actions = module._parser()._actions
-    (commands,) = (each for each in actions if isinstance(each, argparse._SubParsersAction))
-    for command in commands.choices.values():
+    for command in commands_of(module._parser()):
         usage = " ".join(command.format_usage().removeprefix("usage: ").split())
         assert usage.replace(" [-h]", "") in page
+
+
+def commands_of(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the commands of a program, and those of commands that have some of their own."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from [*commands_of(command)] or [command]
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:

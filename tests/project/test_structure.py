@@ -61,6 +61,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"_errors", "_platform"},
         {"_engine"},
         {"_vfs"},
+        {"_stores"},
         {"_live"},
         {"_courier", "_inspection"},
         {"_demo", "_optional", "_urls"},

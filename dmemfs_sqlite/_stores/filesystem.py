@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from .._vfs.paths import PathLike
 
@@ -19,6 +19,10 @@ class SnapshotFileSystem(Protocol):
 
     def open(self, path: Any, mode: str = ..., /) -> Any:
         """Open a file for reading ("rb") or writing ("wb")."""
+
+
+Directory: TypeAlias = PathLike | tuple[SnapshotFileSystem, PathLike]
+"""A directory of the disk, or of a file system."""
 
 
 def require_file_system(fs: object, call: str) -> None:

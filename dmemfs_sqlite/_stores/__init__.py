@@ -1,0 +1,1 @@
+"""Files in any file system: a MemoryFileSystem, the disk, those of fsspec."""

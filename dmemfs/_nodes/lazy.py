@@ -7,8 +7,10 @@ code need ask which of both it is, and a directory or file that is there in full
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from .._mutex import Lock, wait_for
+from .._platform import shared_dict
 from .blocks import Block, BlockPool
 from .content import BlockList, Content
 from .nodes import Directory, File, Node
@@ -83,6 +85,88 @@ class Unloaded(_Deferred[str, Node]):
         return self._make()
 
 
+FileFields: TypeAlias = tuple[list[Any], ...]
+"""Of the files in a directory: names, contents, modes, owners, mtimes, ctimes, atimes."""
+
+_LEAST_FILES = 8
+
+
+class UncopiedFiles(_Deferred[str, Node]):
+    """The entries of a directory of a copy that nobody has looked into: files, and nothing else.
+
+    What they were is kept field by field, which takes a third of the time that making nodes takes,
+    and is nothing that the collector of garbage has to visit. They are counted already.
+
+    Args:
+        directory: whose entries they are.
+        lock: that of its file system.
+        fields: what the files are; copies of the copy have the same lists.
+    """
+
+    def __init__(self, directory: Directory, lock: Lock, fields: FileFields) -> None:
+        super().__init__()
+        self._directory = directory
+        self._lock = lock
+        self._entries: dict[str, Node] | None = None
+        self.fields: FileFields | None = fields
+
+    def _load(self) -> dict[str, Node]:
+        try:
+            if not self._lock.acquire(False):
+                wait_for(self._lock)
+            if self._entries is None:
+                assert self.fields is not None
+                self._entries = entries = _made_of(self.fields, self._directory)
+                self._directory.children = entries
+                self.fields = None
+            return self._entries
+        finally:
+            self._lock.release()
+
+
+def _made_of(fields: FileFields, directory: Directory) -> dict[str, Node]:
+    entries: dict[str, Node] = shared_dict()
+    account = directory.account
+    for name, content, mode, owner, mtime, ctime, atime in zip(*fields, strict=True):
+        node = File()
+        node.told = None
+        node.mode, node.owner, node.nlink = mode, owner, 1
+        node.mtime, node.ctime, node.atime = mtime, ctime, atime
+        node.account = account
+        node.content, node.size = content, len(content)
+        entries[name] = node
+    return entries
+
+
+def fields_of_files(directory: Directory) -> FileFields | None:
+    """Return what the entries of a directory are, if there are several, and all plain files.
+
+    Plain is one that has one name, is counted where the directory is, and is in one piece.
+    """
+    children = directory.children
+    if type(children) is UncopiedFiles and children.fields is not None:
+        return children.fields
+    if len(children) < _LEAST_FILES:
+        return None
+    children = children.copy()  # in one step: signal handlers may change them
+    files: list[Any] = list(children.values())
+    account = directory.account
+    for file in files:
+        if file.__class__ is not File or file.nlink != 1 or file.account is not account:
+            return None
+    fields = (
+        list(children),
+        [file.content for file in files],
+        [file.mode for file in files],
+        [file.owner for file in files],
+        [file.mtime for file in files],
+        [file.ctime for file in files],
+        [file.atime for file in files],
+    )
+    in_one_piece = {*map(type, fields[1])} == {bytes}
+    return fields if in_one_piece else None
+
+
 class UnreadBlocks(_Deferred[int, Block]):
     """The blocks of a file that nobody has read.
 
@@ -130,6 +214,11 @@ class UnreadBlocks(_Deferred[int, Block]):
 def loaded_entries(directory: Directory) -> Mapping[str, Node]:
     """Return the entries of a directory, none if nobody has looked into it."""
     return {} if type(directory.children) is Unloaded else directory.children
+
+
+def is_uncopied(directory: Directory) -> bool:
+    """Tell whether the files in a directory of a copy are still to be made."""
+    return type(directory.children) is UncopiedFiles
 
 
 def is_unloaded(directory: Directory) -> bool:

@@ -6,7 +6,7 @@ from .._history.versions import shared_content
 from .._nodes.accounts import Account, limit_or_none
 from .._nodes.content import content_size
 from .._nodes.kernel_files import KernelFile
-from .._nodes.lazy import Unloaded, copy_of_unread
+from .._nodes.lazy import UncopiedFiles, Unloaded, copy_of_unread, fields_of_files
 from .._nodes.nodes import Directory, File, Node, Symlink
 from .._platform import shared_dict
 from .._tree.tree import Tree
@@ -24,6 +24,12 @@ def copy_into(fs: Tree, source: Directory) -> None:
     pending = [(source, root)]
     while pending:
         old, new = pending.pop()
+        fields = fields_of_files(old)
+        if fields is not None:
+            new.account.used += sum(map(len, fields[1]))
+            new.account.nodes += len(fields[1])
+            new.children = UncopiedFiles(new, fs._lock, fields)
+            continue
         children = new.children
         for name, child in list(old.children.items()):
             kind = child.__class__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 
 from .._history.versions import Hold, Remembering, all_versions
-from .._nodes.lazy import loaded_entries
+from .._nodes.lazy import is_uncopied, loaded_entries
 from .._nodes.nodes import Directory
 
 
@@ -49,7 +49,7 @@ def _dismantle(dismantling: weakref.ref[Remembering]) -> None:
     root = dismantling.root
     directories = [root]
     for directory in directories:
-        entries = loaded_entries(directory)
+        entries = {} if is_uncopied(directory) else loaded_entries(directory)
         directory.children = {}
         directories += [node for node in entries.values() if isinstance(node, Directory)]
     root.account.dismantle()

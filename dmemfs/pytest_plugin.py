@@ -15,12 +15,12 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ._memory_filesystem import MemoryFileSystem
-from ._transfer.showing import list_tree, write_tree
+if TYPE_CHECKING:  # a pytest that uses no fixture of ours loads nothing but this module
+    from ._memory_filesystem import MemoryFileSystem
 
 OPTIONS = ("quota", "tree", "path", "chdir", "writable", "sqlite")
 """What the marker takes; `sqlite` is for the fixture `memdb` of `dmemfs_sqlite`."""
@@ -29,7 +29,7 @@ _FOR_PYFAKEFS = "dmemfs.pyfakefs"
 _NO_DISK_WRITES = "--memfs-no-disk-writes"
 _IN_MEMORY = Path("/dev/shm")
 
-_filesystem = pytest.StashKey[MemoryFileSystem]()
+_filesystem = pytest.StashKey["MemoryFileSystem"]()
 _failed = pytest.StashKey[bool]()
 
 
@@ -113,6 +113,9 @@ def memfs(request: pytest.FixtureRequest) -> Iterator[MemoryFileSystem]:
     Options by the marker `memfs`: `quota`, the most bytes in it; `tree`, the files in it as nested
     dictionaries. Where the test fails, its tree is listed in the report.
     """
+    from ._memory_filesystem import MemoryFileSystem
+    from ._transfer import showing  # noqa: F401  # for the report, where the disk may be hidden
+
     options = marker_options(request)
     quota = options["quota"] if "quota" in options else _usual_quota()
     fs = MemoryFileSystem.from_tree(options.get("tree", {}), max_quota=quota)
@@ -219,11 +222,18 @@ def pytest_runtest_makereport(
         del item.stash[_filesystem]  # items live as long as the session
     if fs is None:  # that of `dmemfs.unittest_mixin`
         fs = getattr(getattr(item, "instance", None), "memfs", None)
-        fs = fs if isinstance(fs, MemoryFileSystem) else None
-    if report.failed and fs is not None:
+    if report.failed and fs is not None and _is_ours(fs):
+        from ._transfer.showing import list_tree
+
         item.stash[_failed] = True
         report.sections.append((f"memfs ({call.when})", "\n".join(list_tree(fs))))
     return report
+
+
+def _is_ours(fs: object) -> bool:
+    from ._memory_filesystem import MemoryFileSystem
+
+    return isinstance(fs, MemoryFileSystem)
 
 
 def marker_options(request: pytest.FixtureRequest) -> dict[str, Any]:
@@ -244,10 +254,14 @@ def marker_options(request: pytest.FixtureRequest) -> dict[str, Any]:
 @cache
 def _usual_quota() -> int | None:
     """Return what a file system allows by default, which takes ten times as long as to make one."""
+    from ._memory_filesystem import MemoryFileSystem
+
     return MemoryFileSystem().stats()["quota_bytes"]
 
 
 def _export(fs: MemoryFileSystem, base: Path, nodeid: str) -> None:
+    from ._transfer.showing import write_tree
+
     name = re.sub(r"[^\w.\[\]-]+", "_", nodeid)[-200:]
     base.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):

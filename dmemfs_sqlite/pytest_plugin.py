@@ -6,22 +6,23 @@ pytest finds this module by itself where the distribution is installed. It needs
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dmemfs import MemoryFileSystem
+if TYPE_CHECKING:  # a pytest that uses no fixture of ours loads nothing but this module
+    import sqlite3
 
-from ._inspection.changes import changes
-from ._live.private import PATH, Beginning, Images, open_private
+    from dmemfs import MemoryFileSystem
+
+    from ._live.private import Beginning, Images
 
 _MOST_ROWS = 20
 """Rows of each kind that a report shows for each table."""
 
-_opened = pytest.StashKey[tuple[MemoryFileSystem, sqlite3.Connection, bytes]]()
+_opened = pytest.StashKey["tuple[MemoryFileSystem, sqlite3.Connection, bytes]"]()
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,8 @@ def memdb_template() -> Beginning | None:
 
 @pytest.fixture(scope="session")
 def _memdb_images() -> Images:
+    from ._live.private import Images
+
     return Images()
 
 
@@ -53,6 +56,9 @@ def memdb(
     `memdb_template` returns. That is built once in a session, and shared until it is written to.
     Where the test fails, its report says what has changed since.
     """
+    from ._inspection import changes  # noqa: F401  # for the report, where the disk may be hidden
+    from ._live.private import open_private
+
     beginning = memdb_template
     for marker in request.node.iter_markers("memfs"):
         if "sqlite" in marker.kwargs:
@@ -79,6 +85,11 @@ def pytest_runtest_makereport(
 
 
 def _changes_of(fs: MemoryFileSystem, connection: sqlite3.Connection, image: bytes) -> str:
+    import sqlite3
+
+    from ._inspection.changes import changes
+    from ._live.private import PATH
+
     with suppress(sqlite3.Error):  # it may be closed; what is not committed is seen by it alone
         return str(changes(image, connection, limit=_MOST_ROWS))
     try:

@@ -45,7 +45,7 @@ def builder(build: Any) -> Builder:
         return Builder(lambda connection: _run(build, connection), str)
     if not callable(build):
         raise TypeError(
-            "build must be SQL, the path of a file of SQL, a command line as a list, or a function "
+            "build must be SQL, the Path of a file of SQL, a command line as a list or a function "
             f"of a connection, not a {type(build).__name__}; for the bytes of a database file "
             "there is from_bytes(fs, image)"
         )

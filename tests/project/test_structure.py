@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -44,7 +47,7 @@ PUBLIC_MODULES = {
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "dmemfs": (
         {"_platform"},
-        {"_arguments", "_entering", "_errors", "_mutex", "_paths", "_version"},
+        {"_arguments", "_entering", "_errors", "_late", "_mutex", "_paths", "_version"},
         {"_nodes"},
         {"_history"},
         {"_tree"},
@@ -208,7 +211,7 @@ def test_the_public_methods_are_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["dmemfs/__init__.py", "dmemfs/testing/__init__.py", "dmemfs_sqlite/__init__.py"]
+    "module", ["dmemfs/testing/__init__.py", "dmemfs_sqlite/django/__init__.py"]
 )
 def test_public_modules_only_export(module: str) -> None:
     tree = ast.parse((PROJECT / module).read_text(encoding="utf-8"))
@@ -220,13 +223,36 @@ def test_public_modules_only_export(module: str) -> None:
         if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
             continue
         if isinstance(statement, ast.ImportFrom):
-            assert statement.level == 1, "only the package's own names are exported"
+            assert statement.level > 0, "only the package's own names are exported"
             imported += [alias.asname or alias.name for alias in statement.names]
         else:
             assert isinstance(statement, ast.Assign), f"line {statement.lineno} does something"
             assert [ast.unparse(target) for target in statement.targets] == ["__all__"]
             exported += ast.literal_eval(statement.value)
     assert sorted(imported) == sorted(exported)
+
+
+@pytest.mark.parametrize("package", [dmemfs, dmemfs_sqlite], ids=lambda package: package.__name__)
+def test_packages_import_what_they_publish_when_it_is_asked_for(package: ModuleType) -> None:
+    """What type checkers see is what there is."""
+    tree = ast.parse(inspect.getsource(package))
+    for_checkers, _ = (each for each in tree.body if isinstance(each, ast.If))
+    seen = {
+        alias.name: statement.module
+        for statement in for_checkers.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    (call,) = (
+        each for each in ast.walk(tree) if isinstance(each, ast.Call) and len(each.args) == 2
+    )
+    assert ast.literal_eval(call.args[1]) == seen
+    assert sorted(seen) == package.__all__
+    assert set(package.__all__) < set(dir(package))
+    for name, module in seen.items():
+        assert getattr(package, name) is getattr(sys.modules[f"{package.__name__}.{module}"], name)
+    with pytest.raises(AttributeError, match=f"'{package.__name__}' has no attribute 'missing'"):
+        _ = package.missing
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -294,7 +320,13 @@ def test_the_file_system_knows_nothing_of_sqlite() -> None:
             assert name.split(".")[0] not in {"dmemfs_sqlite", "sqlite3"}, name_of(path)
 
 
-SHARED = {"dmemfs._arguments", "dmemfs._mutex", "dmemfs._platform", "dmemfs._version"}
+SHARED = {
+    "dmemfs._arguments",
+    "dmemfs._late",
+    "dmemfs._mutex",
+    "dmemfs._platform",
+    "dmemfs._version",
+}
 
 
 def test_the_sqlite_package_uses_what_is_public_only() -> None:
@@ -334,7 +366,8 @@ def run_python(code: str, *arguments: str) -> str:
 LIST_MODULES = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import dmemfs, dmemfs_sqlite
+from dmemfs import *
+from dmemfs_sqlite import *
 print(*sys.modules)
 """
 
@@ -381,7 +414,8 @@ def state():
 
 state()
 before = state()
-import dmemfs, dmemfs_sqlite
+from dmemfs import *
+from dmemfs_sqlite import *
 after = state()
 print(json.dumps([name for name in before if before[name] != after[name]]))
 """
@@ -405,14 +439,43 @@ def test_an_import_changes_nothing_global(modules_of_an_import: list[str]) -> No
 
 
 def test_the_file_system_alone_does_not_load_sqlite() -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from dmemfs import *; print(*sys.modules)"
     assert not {"sqlite3", "_sqlite3", "dmemfs_sqlite"} & set(run_python(code).split())
 
 
 def test_what_few_need_is_not_loaded_before_it_is_used() -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import dmemfs; print(*sys.modules)"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from dmemfs import *; print(*sys.modules)"
     rarely = {"tarfile", "zipfile", "hashlib", "argparse", "tempfile", "datetime", "dmemfs.testing"}
     assert not {*rarely, "dmemfs._published"} & set(run_python(code).split())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_import_loads_nothing_that_is_not_asked_for(package: str) -> None:
+    code = f"import sys; sys.path.insert(0, sys.argv[1]); import {package}; print(*sys.modules)"
+    loaded = set(run_python(code).split()) - set(
+        run_python("import sys; print(*sys.modules)").split()
+    )
+    assert loaded <= {"__future__", package, "dmemfs", "dmemfs._late"}
+
+
+def test_plugins_load_nothing_that_no_test_uses(tmp_path: Path) -> None:
+    (tmp_path / "test_unrelated.py").write_text(
+        "import sys\n\ndef test_modules():\n"
+        "    ours = {name for name in sys.modules if name.startswith('dmemfs')}\n"
+        "    plugins = {f'{package}.pytest_plugin' for package in ('dmemfs', 'dmemfs_sqlite')}\n"
+        "    assert ours == {'dmemfs', 'dmemfs._late', 'dmemfs_sqlite', *plugins}\n"
+    )
+    options = ("-p", "dmemfs.pytest_plugin", "-p", "dmemfs_sqlite.pytest_plugin")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *options, "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 # --- how locks are taken --------------------------------------------------------------------------

@@ -336,22 +336,24 @@ ROWS: dict[str, Row] = {
         lambda fs: sqlite.DatabaseTemplate(fs, 3),
         TypeError,
         (
-            "build must be SQL or a function of a connection, not a int; for the bytes of a "
-            "database file there is from_bytes(fs, image)"
+            "build must be SQL, the Path of a file of SQL, a command line as a list or a function "
+            "of a connection, not a int; for the bytes of a database file there is from_bytes(fs, "
+            "image)"
         ),
     ),
     "DatabaseTemplate(fs, b'')": (
         lambda fs: sqlite.DatabaseTemplate(fs, b""),
         TypeError,
         (
-            "build must be SQL or a function of a connection, not a bytes; for the bytes of a "
-            "database file there is from_bytes(fs, image)"
+            "build must be SQL, the Path of a file of SQL, a command line as a list or a function "
+            "of a connection, not a bytes; for the bytes of a database file there is "
+            "from_bytes(fs, image)"
         ),
     ),
     "DatabaseTemplate(fs, build, 'key')": (
         lambda fs: sqlite.DatabaseTemplate(fs, "SELECT 1", "key"),
         TypeError,
-        "DatabaseTemplate() takes key by name: write key='key'",
+        "DatabaseTemplate() takes key and cache by name: write key='key'",
     ),
     "template.connect(room='much')": (
         lambda fs: sqlite.DatabaseTemplate(FileSystem(), "SELECT 1").connect(room="much"),

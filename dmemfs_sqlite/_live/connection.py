@@ -15,26 +15,32 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from dmemfs import MemoryFileSystem
+from dmemfs import MemoryFileSystem, QuotaExceededError
 
 from .._engine.waiting import WorkMutex, class_on_top, work_mutex
 from .._vfs.failures import take_failure
 
-_STATEMENTS = ("execute", "executemany", "executescript")
-_MORE_THAT_FAIL = ("commit", "rollback", "backup", "blobopen", "__exit__")
+_MORE_STATEMENTS = ("executemany", "executescript")
+_MORE_THAT_FAIL = ("rollback", "backup", "blobopen", "__exit__")
 _SPECIAL = ("__call__", "__exit__", "__next__")
 # interrupt() is there to be called by another thread, and cursor() makes an object.
 _NEED_NO_TURN = ("cursor", "interrupt")
+_IS_FULL = "database or disk is full"  # modules of an older shape give no code
 
 
-def explain(error: BaseException, fs: MemoryFileSystem | None = None) -> None:
+def explain(
+    error: BaseException, fs: MemoryFileSystem | None = None, connection: Any = None
+) -> None:
     """Say in an error of SQLite's what the file system answered, which is its cause.
 
     Args:
         error: what SQLite's module raised.
         fs: where a directory may be missing.
+        connection: the one that failed, if it was opened.
     """
     cause = take_failure(error)
+    if cause is None and str(error) == _IS_FULL and connection is not None:
+        cause = connection._all_its_pages()
     if cause is not None:
         text = f"{str(error) or 'out of memory'}: {cause}"
         if fs is not None and isinstance(cause, FileNotFoundError):
@@ -82,8 +88,12 @@ def _connection_class(module: Any, shared: bool) -> Any:
     failures = (module.Error, MemoryError)
     cursor_class = _cursor_class(module, shared)
     new_cursor, execute = module.Connection.cursor, module.Cursor.execute
+    commit = module.Connection.commit
 
     class LiveConnection(module.Connection):  # type: ignore[misc]
+        most_pages: int | None = None
+        """How many pages a private copy may have, of which no call of SQLite's tells."""
+
         def cursor(self, factory: Any = cursor_class) -> Any:
             return new_cursor(self, class_on_top(factory, cursor_class))
 
@@ -92,11 +102,35 @@ def _connection_class(module: Any, shared: bool) -> Any:
             try:
                 return execute(new_cursor(self, cursor_class), sql, parameters)
             except failures as error:
-                explain(error)
+                explain(error, connection=self)
                 raise
 
-    for name in ("executemany", "executescript", *_MORE_THAT_FAIL):
-        _wrap(LiveConnection, name, _explained(failures))
+        # Written out, as that of cursors below: any arguments at all take twice the time.
+        def commit(self) -> None:
+            try:
+                commit(self)
+            except failures as error:
+                explain(error, connection=self)
+                raise
+
+        def _all_its_pages(self) -> QuotaExceededError | None:
+            """Return what says that a private copy has them; None if the limit is another."""
+            if self.most_pages is None:
+                return None
+            cursor = new_cursor(self)
+            cursor.row_factory = None
+            try:
+                ((most_pages,),) = execute(cursor, "PRAGMA main.max_page_count")
+                ((page_size,),) = execute(cursor, "PRAGMA main.page_size")
+            except failures:
+                return None
+            if most_pages != self.most_pages:
+                return None
+            remedy = "; give it more room, by connect(room=...)"
+            return QuotaExceededError(page_size, 0, most_pages * page_size, remedy=remedy)
+
+    for name in (*_MORE_STATEMENTS, *_MORE_THAT_FAIL):
+        _wrap(LiveConnection, name, _explained(failures, lambda connection: connection))
     if not shared:
         return LiveConnection
 
@@ -111,14 +145,28 @@ def _connection_class(module: Any, shared: bool) -> Any:
 
 @functools.cache
 def _cursor_class(module: Any, shared: bool) -> Any:
+    failures = (module.Error, MemoryError)
+    execute = module.Cursor.execute
+
     class LiveCursor(module.Cursor):  # type: ignore[misc]
         __slots__ = ()
 
-    for name in _STATEMENTS:
-        _wrap(LiveCursor, name, _explained((module.Error, MemoryError)))
+        def execute(self, sql: str, parameters: Any = (), /) -> Any:
+            try:
+                return execute(self, sql, parameters)
+            except failures as error:
+                explain(error, connection=_connection_of(self))
+                raise
+
+    for name in _MORE_STATEMENTS:
+        _wrap(LiveCursor, name, _explained(failures, _connection_of))
     if shared:
         _take_turns(LiveCursor, module.Cursor, operator.attrgetter("connection.turn"))
     return LiveCursor
+
+
+def _connection_of(cursor: Any) -> Any:
+    return getattr(cursor, "connection", None)  # none if its __init__ was not called
 
 
 def _wrap(cls: type, name: str, wrapper: Callable[[Any], Any]) -> None:
@@ -127,13 +175,15 @@ def _wrap(cls: type, name: str, wrapper: Callable[[Any], Any]) -> None:
         setattr(cls, name, functools.wraps(method)(wrapper(method)))
 
 
-def _explained(failures: tuple[Any, ...]) -> Callable[[Any], Any]:
+def _explained(
+    failures: tuple[Any, ...], connection_of: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
     def wrapper(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Any, *arguments: Any, **options: Any) -> Any:
             try:
                 return method(self, *arguments, **options)
             except failures as error:
-                explain(error)
+                explain(error, connection=connection_of(self))
                 raise
 
         return call

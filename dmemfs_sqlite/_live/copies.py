@@ -64,12 +64,12 @@ def open_copy(
     WAITING[copy.token] = copy
     try:
         uri = live_uri(fs, path, journal="memory", module=module, private=copy.token.decode())
-        if connect_kwargs.get("check_same_thread", True):
-            connect_kwargs = {"factory": module.Connection, **connect_kwargs}
         connection = open_connection(fs, module, uri, connect_kwargs)
         try:
             for pragma in ("locking_mode = exclusive", f"max_page_count = {copy.most_pages}"):
                 module.Connection.execute(connection, f"PRAGMA main.{pragma}").fetchall()
+            if hasattr(connection, "most_pages"):  # else it is of a factory of somebody's own
+                connection.most_pages = copy.most_pages
         except BaseException:
             connection.close()
             raise

@@ -58,7 +58,7 @@ def test_it_is_a_copy_of_its_own(template: DatabaseTemplate, module: Any) -> Non
     before = template.to_bytes()
     with closing(template.connect(module=module)) as one, closing(template.connect()) as two:
         assert len(private._OPEN) == 2
-        assert type(one) is module.Connection
+        assert isinstance(one, module.Connection)
         one.execute("UPDATE t SET b = 'y' WHERE a % 2")
         one.execute("INSERT INTO t SELECT a + 10000, b FROM t")
         one.commit()
@@ -124,6 +124,57 @@ def test_a_copy_that_is_full_is_whole(memory: MemoryFileSystem, room: int, page_
             check_integrity(connection)
         with closing(template.connect()) as connection:
             assert value(connection, SUM) == LENGTH * ROWS
+
+
+@modules
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_copy_that_is_full_names_its_sizes(
+    template: DatabaseTemplate, module: Any, shared: bool
+) -> None:
+    module = imported(module)
+    size = len(template.to_bytes())
+    room = 64 << 10
+
+    def by_cursor(sql: str) -> Any:
+        return connection.cursor().execute(sql)
+
+    def by_many(sql: str) -> Any:
+        return connection.executemany(f"{sql} WHERE ?", [(1,)])
+
+    def by_script(sql: str) -> Any:
+        return connection.cursor().executescript(f"{sql};")
+
+    with closing(
+        template.connect(room=room, module=module, check_same_thread=not shared)
+    ) as connection:
+        connection.row_factory = lambda cursor, row: dict(
+            zip((column[0] for column in cursor.description), row, strict=True)
+        )
+        for write in (connection.execute, by_cursor, by_many, by_script):
+            with pytest.raises(module.OperationalError) as caught:
+                write(f"INSERT INTO t(b) SELECT zeroblob({2 * room})")
+            cause = caught.value.__cause__
+            assert isinstance(cause, QuotaExceededError)
+            assert (cause.requested, cause.available, cause.limit) == (4096, 0, size + room)
+            assert str(caught.value) == f"database or disk is full: {cause}"
+            assert f" 0 of {size + room:,} available; give it more room, by connect(room=" in str(
+                cause
+            )
+            connection.rollback()
+        assert connection.execute("SELECT count(*) AS n FROM t").fetchone() == {"n": ROWS}
+
+
+def test_a_limit_of_somebody_else_has_no_explanation(template: DatabaseTemplate) -> None:
+    with closing(template.connect(isolation_level=None)) as connection:
+        pages = value(connection, "PRAGMA page_count")
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            connection.execute("INSERT INTO t(b) VALUES (zeroblob(100000))")
+        assert str(caught.value) == "database or disk is full"
+        assert caught.value.__cause__ is None
+        connection.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+        with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+            connection.execute("SELECT 1")
 
 
 def test_larger_pages_after_a_vacuum_have_their_place(template: DatabaseTemplate) -> None:

@@ -31,7 +31,7 @@ def copy_into(fs: Tree, source: Directory) -> None:
             new.children = UncopiedFiles(new, fs._lock, fields)
             continue
         children = new.children
-        for name, child in list(old.children.items()):
+        for name, child in old.children.copy().items():
             kind = child.__class__
             if kind is File or kind is KernelFile:
                 file = several.get(child) if child.nlink > 1 else None  # type: ignore[call-overload]

@@ -75,7 +75,7 @@ def _draw_below(top: Node, lines: list[str], depth: int | None, most: int) -> li
 def _push(pending: _Pending, stem: str, node: Node, level: int) -> None:
     if not isinstance(node, Directory) or is_unloaded(node):
         return
-    children = list(node.children.items())
+    children = node.children.copy().items()
     for number, (name, child) in enumerate(reversed(children)):
         fork = "├── " if number else "└── "
         pending.append((stem + fork, printable(name), child, level + 1))

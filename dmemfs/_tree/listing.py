@@ -100,7 +100,7 @@ class ScandirIterator(Iterator[DirEntry[AnyStr]]):
         given = _paths.fspath(path)
         base = _paths.as_text(given)
         found = [
-            (name, S_IFMT(node.mode), node.ino) for name, node in list(directory.children.items())
+            (name, S_IFMT(node.mode), node.ino) for name, node in directory.children.copy().items()
         ]
         self._entries = _each_entry(fs, given, base, found)
 

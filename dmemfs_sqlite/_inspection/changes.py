@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, get_type_hints
 
 from dmemfs._arguments import whole_number
 
@@ -233,4 +233,5 @@ def _all_of(row: dict[str, Any]) -> str:
 
 
 for _public in (DatabaseChanges, SchemaChanges, TableChanges, changes):
+    _public.__annotations__ = get_type_hints(_public)  # the names in them are known here only
     _public.__module__ = "dmemfs_sqlite"  # where users find them

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
 from dmemfs import MemoryFileSystem, Snapshot
 from dmemfs._arguments import by_name, byte_count, whole_number
@@ -229,4 +229,5 @@ def _passes(check: Callable[[sqlite3.Connection], object], commit: Commit) -> bo
 
 
 for _public in (Commit, Recording):
+    _public.__annotations__ = get_type_hints(_public)  # the names in them are known here only
     _public.__module__ = "dmemfs_sqlite"  # where users find them

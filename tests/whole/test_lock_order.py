@@ -486,10 +486,14 @@ def test_every_lock_is_recorded() -> None:
 
 
 def test_locks_are_made_in_the_way_that_is_recorded() -> None:
-    """By `threading.Lock()`, `threading.RLock()` or as a `Mutex`, in an assignment."""
+    """By `threading.Lock()`, `threading.RLock()` or as a `Mutex`, in an assignment.
+
+    A `queue.SimpleQueue` is held by nobody.
+    """
     other_ways = re.compile(
         r"from (_thread|threading|queue) import (?!get_ident$)"
-        r"|import (_thread|queue|multiprocessing)"
+        r"|import _thread|queue\.(Queue|LifoQueue|PriorityQueue)\("
+        r"|multiprocessing\.(R?Lock|Condition|Semaphore|BoundedSemaphore|\w*Queue)\("
         r"|threading\.(Condition|Semaphore|BoundedSemaphore)\(",
         re.MULTILINE,
     )

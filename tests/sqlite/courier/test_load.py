@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from dmemfs_sqlite import (
 )
 from dmemfs_sqlite._courier.load import _TargetState
 from dmemfs_sqlite._engine.library import native_library
+from dmemfs_sqlite._engine.waiting import retry_while_locked
 from tests.support.sqlite_databases import (
     check_alive,
     check_integrity,
@@ -314,7 +316,11 @@ def test_readers_see_the_old_content_or_the_new_and_never_a_mixture(
 
     def read() -> None:
         with closing(connect(uri, timeout=30)) as reader:
-            while not stop.is_set():
+            # Prepared once: a shared cache whose schema is being written refuses to prepare
+            # anything at all, and ROLLBACK has to work always.
+            for statement in ("BEGIN", "ROLLBACK"):
+                retry_while_locked(partial(reader.execute, statement), 30)
+            while not (stop.is_set() and seen):
                 try:
                     reader.execute("BEGIN")
                     found = marks(reader), reader.execute("SELECT b FROM last").fetchone()[0]
@@ -416,7 +422,7 @@ def test_open_readers_and_writers_are_waited_for_until_the_timeout(
             while holders:
                 holders.pop().close()
             if other.in_transaction:
-                other.execute("ROLLBACK")
+                retry_while_locked(partial(other.execute, "ROLLBACK"), 30)
 
         timer = threading.Timer(0.1, let_go)
         timer.start()

@@ -149,7 +149,10 @@ def test_spawned_workers_in_isolation(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_a_manager_in_isolation() -> None:
+def test_a_manager_in_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
+    # That of an earlier test may be gone by now.
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    monkeypatch.delitem(config, "tempdir", raising=False)
     context: Any = multiprocessing.get_context("fork")
     with mount(MemoryFileSystem(), "/"), context.Manager() as manager:
         assert dict(manager.dict(a=1)) == {"a": 1}

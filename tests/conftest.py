@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,6 +41,27 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dmemfs")
+
+
+# Seconds that the work of `_calibrate` takes on the machine for which timeouts are chosen.
+_USUAL_WORK = 0.03
+
+
+def _calibrate() -> float:
+    """Return how many times as long as usual this machine takes, at least 1."""
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        sum(number * number for number in range(500_000))
+        times.append(time.perf_counter() - begin)
+    return max(1.0, min(times) / _USUAL_WORK)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-timeout looks
+def pytest_configure(config: pytest.Config) -> None:
+    """Give tests more time on a slow machine: the timeout is there to end what hangs."""
+    if config.option.timeout is None and "PYTEST_TIMEOUT" not in os.environ:
+        config.option.timeout = float(config.getini("timeout")) * _calibrate()
 
 
 class Heap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email
+import importlib
 import importlib.resources
 import io
 import logging
@@ -16,14 +17,27 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-import hatchling.build
-import jinja2
-import pandas as pd  # type: ignore[import-untyped]
 import pytest
-from pip._internal.models.scheme import Scheme
-from pip._internal.operations.install.wheel import install_wheel
 
 from dmemfs import MemoryFileSystem, mount
+
+
+def installed(name: str) -> Any:
+    """Return a module of a package in the extra frameworks, None where it is missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def needs(module: object) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(module is None, reason="not installed: in the extra frameworks")
+
+
+# Imported before anything is mounted.
+hatchling, jinja2, pd = map(installed, ("hatchling.build", "jinja2", "pandas"))
+schemes = installed("pip._internal.models.scheme")
+wheels = installed("pip._internal.operations.install.wheel")
 
 
 @pytest.fixture
@@ -72,22 +86,25 @@ def require_wheel(path: str) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("small-package", "1.2.3")
 
 
+@needs(hatchling)
 def test_hatchling_builds_a_wheel_and_a_source_archive(package: str) -> None:
-    name = hatchling.build.build_wheel("/mem/dist")
+    name = hatchling.build_wheel("/mem/dist")
     require_wheel(f"/mem/dist/{name}")
-    assert hatchling.build.build_sdist("/mem/dist") == "small_package-1.2.3.tar.gz"
+    assert hatchling.build_sdist("/mem/dist") == "small_package-1.2.3.tar.gz"
     assert sorted(os.listdir("/mem/dist")) == [name, "small_package-1.2.3.tar.gz"]
 
 
+@needs(hatchling)
+@needs(wheels)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what pip brings along
 def test_pip_installs_a_wheel(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `pip install --target` does, by the part of pip that unpacks wheels."""
-    wheel = f"/mem/dist/{hatchling.build.build_wheel('/mem/dist')}"
-    scheme = Scheme(
+    wheel = f"/mem/dist/{hatchling.build_wheel('/mem/dist')}"
+    scheme = schemes.Scheme(
         platlib="/mem/site", purelib="/mem/site", headers="/mem/h", scripts="/mem/b", data="/mem/d"
     )
     former = list(logging.getLogger("pip").handlers)
-    install_wheel("small-package", wheel, scheme, "small-package from a wheel")
+    wheels.install_wheel("small-package", wheel, scheme, "small-package from a wheel")
     logging.getLogger("pip").handlers[:] = former
     assert "small_package-1.2.3.dist-info" in os.listdir("/mem/site")
     monkeypatch.setattr(sys, "path", ["/mem/site", *sys.path])
@@ -101,6 +118,7 @@ def test_pip_installs_a_wheel(package: str, monkeypatch: pytest.MonkeyPatch) -> 
         sys.modules.pop("small_package", None)
 
 
+@needs(pd)
 def test_pandas_writes_and_reads_tables(fs: MemoryFileSystem) -> None:
     table = pd.DataFrame({"number": range(1000), "text": [f"row {n}" for n in range(1000)]})
     table.to_csv("/mem/table.csv", index=False)
@@ -128,6 +146,7 @@ def test_a_log_file_rotates(fs: MemoryFileSystem) -> None:
     assert last == "message 029"
 
 
+@needs(jinja2)
 def test_jinja_loads_and_reloads_templates(fs: MemoryFileSystem) -> None:
     write("/mem/templates/base.html", "<h1>{% block title %}{% endblock %}</h1>")
     write(

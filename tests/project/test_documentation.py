@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,7 +129,18 @@ def test_python_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.M
         if block.language == "python" and block.is_run:
             # The empty lines make a traceback show the line of the document.
             source = "\n" * (block.line - 1) + block.code
-            exec(compile(source, document, "exec"), namespace)
+            try:
+                exec(compile(source, document, "exec"), namespace)
+            except ImportError as error:
+                skip_without(error)
+
+
+def skip_without(error: ImportError) -> None:
+    """Skip the rest of a document, which needs a package that is in an extra."""
+    name = (error.name or "").partition(".")[0]
+    if name in {"", "dmemfs", "dmemfs_sqlite"} or name in sys.stdlib_module_names:
+        raise error
+    pytest.skip(f"{name} is not installed: in the extra frameworks or test-all")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
@@ -170,6 +182,7 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
     [
         '-m pip install --editable ".[test,dev]"',
         '-m pip install --editable ".[test]"',
+        '-m pip install --editable ".[frameworks]"',
         '-m pip install --editable ".[test-all]"',
         "-m pytest -n 2",
         "ruff check .",

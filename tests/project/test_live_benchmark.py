@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from contextlib import closing
@@ -25,7 +26,14 @@ from benchmarks._peers import NotOfferedError, Peer
 
 WORKLOADS = {workload.name: workload for workload in live.WORKLOADS}
 SIZE = 100_000
-PLACES = [pytest.param(kind, id=name) for name, kind in PEERS.items()]
+needs_apsw = pytest.mark.skipif(
+    importlib.util.find_spec("apsw") is None,
+    reason="apsw is not installed: in the extra frameworks",
+)
+PLACES = [
+    pytest.param(kind, id=name, marks=[needs_apsw] if name.startswith("apsw") else [])
+    for name, kind in PEERS.items()
+]
 KEEP_NOTHING = {":memory:", "shared", "memdb"}
 HAVE_COPIES = {"dmemfs", "tmpfs", ":memory:", "apsw VFS", "apsw tmpfs"}
 

@@ -458,6 +458,23 @@ def test_an_import_loads_nothing_that_is_not_asked_for(package: str) -> None:
     assert loaded <= {"__future__", package, "dmemfs", "dmemfs._late"}
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_older_python_is_told_which_one_is_needed(package: str) -> None:
+    code = (
+        "import runpy, sys; sys.path.insert(0, sys.argv[1]); sys.version_info = (3, 10, 13)\n"
+        f"runpy.run_module({package!r}, run_name='__main__')"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", code, str(PROJECT)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr == "Python 3.11 or later is needed, and this is 3.10\n"
+
+
 def test_plugins_load_nothing_that_no_test_uses(tmp_path: Path) -> None:
     (tmp_path / "test_unrelated.py").write_text(
         "import sys\n\ndef test_modules():\n"

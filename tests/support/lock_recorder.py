@@ -279,7 +279,7 @@ def _modules() -> list[ModuleType]:
 def _imported(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         if (error.name or "").startswith("dmemfs"):
             raise
         return None

@@ -234,6 +234,7 @@ def test_with_workers(pytester: pytest.Pytester) -> None:
 
 
 def test_with_coroutines(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_asyncio", reason="in the extra frameworks")
     pytester.makepyfile(
         """
         import asyncio

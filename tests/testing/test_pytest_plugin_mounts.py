@@ -240,6 +240,7 @@ def test_sqlite_in_a_mount_and_a_database_that_fails(pytester: pytest.Pytester) 
 
 
 def test_with_workers_and_coroutines(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_asyncio", reason="in the extra frameworks")
     pytester.makepyfile(
         """
         import asyncio

@@ -161,8 +161,7 @@ def test_a_connection_outlives_the_mount(fs: MemoryFileSystem) -> None:
 
 
 def test_sqlite_utils(fs: MemoryFileSystem) -> None:
-    import sqlite_utils
-
+    sqlite_utils = pytest.importorskip("sqlite_utils", reason="in the extra frameworks")
     with mount(fs, "/mem"):
         database = sqlite_utils.Database("/mem/utils.db")
         table = database.table("people")

@@ -75,6 +75,7 @@ PAGES = {
     "README.md": "project/readme.md",
     "CHANGELOG.md": "project/changes.md",
     "CONTRIBUTING.md": "project/contributing.md",
+    "SECURITY.md": "project/security.md",
     "benchmarks/README.md": "project/measurements.md",
     "benchmarks/results/": "project/measurements.md",
 }
@@ -106,6 +107,11 @@ TYPES = {
     r"~dmemfs\._entering\.Block": "~contextlib.AbstractContextManager",
     r"(~dmemfs_sqlite\._engine\.pragmas\.)?\bPragmas\b": "~collections.abc.Mapping[str, int | str]",
     r"\b_HALF_OF_MEMORY\b": "...",
+    r"(?<![.\w])Path\b": "~pathlib.Path",
+    r"(?<![.\w])Beginning\b": (
+        "str | bytes | ~dmemfs_sqlite.DatabaseTemplate "
+        "| ~collections.abc.Callable[[~sqlite3.Connection], object]"
+    ),
 }
 _CONTEXT_MANAGER = "contextlib.AbstractContextManager"
 

@@ -45,7 +45,8 @@ from ._urls import Place
 from ._vfs.paths import PathLike
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import Engine
+    from sqlalchemy.engine.url import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 _URL = re.compile(r"sqlite(?:\+\w+)?://(.*)", re.DOTALL)

@@ -178,8 +178,9 @@ def write_types_shortly(
 ) -> tuple[str | None, str | None]:
     """Name types as a reader knows them; leave out what no caller gives."""
     if ".pytest_plugin." in name:
-        # Of a fixture counts what a test gets.
-        return "()", re.sub(r"~collections\.abc\.Iterator\[(.*)\]$", r"\1", result or "")
+        # Of a fixture counts what a test gets. Types in a plugin are imported for checkers only.
+        given = "()"
+        result = re.sub(r"(~collections\.abc\.)?Iterator\[(.*)\]$", r"\2", result or "")
     if what in ("class", "exception") and given == "()":
         return "", None
     if inspect.isgeneratorfunction(inspect.unwrap(obj)) and hasattr(obj, "__wrapped__"):

@@ -34,9 +34,9 @@ class Commit:
     __slots__ = ("_before", "_path", "number", "snapshot", "time")
 
     def __init__(self, number: int, snapshot: Snapshot, path: str, before: Commit | None) -> None:
-        self.number = number
-        self.time = time.time()
-        self.snapshot = snapshot
+        self.number: int = number
+        self.time: float = time.time()
+        self.snapshot: Snapshot = snapshot
         self._path = path
         self._before = before
 
@@ -79,7 +79,7 @@ class Recording:
     def __init__(
         self, fs: MemoryFileSystem, path: str, max_commits: int | None, max_bytes: int | None
     ) -> None:
-        self.missed = 0
+        self.missed: int = 0
         self._fs = fs
         self._path = path
         self._max_commits = max_commits

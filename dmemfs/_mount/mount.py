@@ -160,7 +160,8 @@ class Mount(NotCopyable):
 
     def __del__(self) -> None:
         if self._session is not None:  # nobody else can end it any more
-            self._leave()
+            if not sys.is_finalizing():  # else the process does
+                self._leave()
         elif not self._was_entered:
             warn_never_entered(self, f"mount(fs, {self.point!r})")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -60,13 +61,17 @@ class Programs:
         Raises:
             OSError: ENOTSUP, a mount says that the kernel has to, and it does not.
         """
-        wanted = [each for each in reversed(self._table.mounts) if each.programs != "refuse"]
+        wanted = [each for each in reversed(self._table.mounts) if self._is_to_be_shown(each)]
         if not wanted or self._table.isolates:
             return None
         if not all(each.is_shown for each in wanted):
             with self._mutex:
                 self._show_all(wanted)
         return self._namespace if self._shown else None
+
+    def _is_to_be_shown(self, mounted: Mounted) -> bool:
+        """Tell whether programs are to see a mount: not where it would hide a real copy."""
+        return mounted.programs != "refuse" and not self._table.has_real_below(mounted)
 
     def _show_all(self, wanted: list[Mounted]) -> None:
         refused: set[Mounted] = set()
@@ -106,6 +111,8 @@ class Programs:
 
         May be interrupted, and done again.
         """
+        if sys.is_finalizing():  # the threads do nothing any more, and it all ends with the process
+            return
         with self._mutex:
             if mounted in self._shown:
                 self._hide(mounted.point)

@@ -243,6 +243,10 @@ class MountTable:
             shown.remove(f"{directory}/")
         self._shown = tuple(shown)
 
+    def has_real_below(self, mount: Mounted) -> bool:
+        """Tell whether a real directory is seen through a mount."""
+        return any(each.startswith(f"{mount.point}/") for each in self._shown)
+
     def shows(self, mount: Mounted) -> bool:
         """Tell whether programs that are started see a mount; they see nothing of isolation."""
         return mount.is_shown and not self.isolates

@@ -156,3 +156,24 @@ def test_the_process_ends_without_a_word(tmp_path: Path) -> None:
         output, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, errors
     wait_for_end(int(output))
+
+
+LEFT = """
+import os, subprocess
+from dmemfs import MemoryFileSystem, mount
+left = mount(MemoryFileSystem(), "/dmemfs-left", programs="kernel")
+left.__enter__()
+program = subprocess.Popen(["sleep", "60"], cwd="/dmemfs-left")
+subprocess.run(["touch", "/dmemfs-left/file"], check=True, timeout=60)
+program.kill()
+program.wait(60)
+print(os.listdir(left))
+"""
+
+
+def test_the_process_ends_within_a_mount() -> None:
+    """Whose finaliser comes when no thread of it runs any more."""
+    require_kernel()
+    with started(PROJECT, "-c", LEFT) as process:
+        output, errors = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, output, errors) == (0, "['file']\n", "")

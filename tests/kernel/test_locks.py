@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.kernel import POINT, Asked, Shown
+from tests.support.kernel import POINT, TIMEOUT, Asked, Shown
 
 OPEN = "globals().update(fcntl=__import__('fcntl'), fd=os.open('file', os.O_RDWR | os.O_CREAT))"
 TAKE = "fcntl.lockf(fd, fcntl.LOCK_EX, 10, 100)"
@@ -30,7 +30,7 @@ def opened(shown: Shown) -> Asked:
 def waits(shown: Shown) -> None:
     """Come back when a program waits for a lock."""
     locks = shown.namespace.server(POINT).served.locks
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + TIMEOUT
     while not locks.waiting:
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -70,7 +70,7 @@ def test_a_killed_program_does_not_wait_on(shown: Shown, take: str) -> None:
     two.tell(take)
     waits(shown)
     two.program.kill()
-    two.program.wait(20)
+    two.program.wait(TIMEOUT)
     three = opened(shown)
     three.tell(take)
     one.ask("os.close(fd)")
@@ -108,4 +108,4 @@ def test_whole_files_are_locked_for_this_process_too(shown: Shown) -> None:
     with pytest.raises(BlockingIOError):
         fs.lock("/file", timeout=0)
     program.program.kill()
-    fs.lock("/file", timeout=20).release()
+    fs.lock("/file", timeout=TIMEOUT).release()

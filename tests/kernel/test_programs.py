@@ -258,6 +258,17 @@ def test_real_copies_are_seen_too(fs: MemoryFileSystem) -> None:
     assert fs.read_text("/work/file") == "text\nmore\n"
 
 
+def test_a_mount_that_hides_real_copies_is_not_shown(fs: MemoryFileSystem) -> None:
+    """Programs are given these."""
+    other = MemoryFileSystem()
+    other.write_text("/file", "")
+    with mount(other, "/dev/shm"), materialize("/dev/shm/file") as real:
+        assert real.startswith("/dev/shm")
+        assert run("ls", real) == f"{real}\n"
+        with pytest.raises(OSError, match="only this process can see it"):
+            run("ls", "/dev/shm/file")
+
+
 def test_an_isolated_process_starts_programs_outside(fs: MemoryFileSystem) -> None:
     with mount(MemoryFileSystem(), "/"):
         assert run("sh", "-c", f"cd /; test -e .{POINT} || echo none") == "none\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dmemfs import MemoryFileSystem
-from tests.support.kernel import POINT, Shown
+from tests.support.kernel import POINT, TIMEOUT, Shown
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -156,7 +156,7 @@ def test_a_file_is_gone_when_this_process_removes_it(shown: Shown) -> None:
 
 def wait_until(condition: object) -> None:
     """Wait for what the kernel tells without being waited for, such as the last close of a file."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + TIMEOUT
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -316,7 +316,7 @@ def test_many_programs_at_once(shown: Shown) -> None:
     for number in range(200):
         fs.write_bytes(f"/mine{number % 7}", bytes(number))
     for program in programs:
-        _, errors = program.communicate(timeout=30)
+        _, errors = program.communicate(timeout=TIMEOUT)
         assert program.returncode == 0, errors
     expected = "".join(f"{number}\n" for number in range(1, 41))
     assert [fs.read_text(f"/file{number}") for number in range(4)] == [expected] * 4

@@ -11,7 +11,7 @@ import pytest
 
 from dmemfs import MemoryFileSystem
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 """Seconds: no program of a test takes a tenth of it."""
 
 POINT = "/dmemfs-test"
